@@ -1,1 +1,8 @@
-export {}
+export * as Connector from "./Connector.ts"
+export * as ConnectorError from "./ConnectorError.ts"
+export * as DeadLetter from "./DeadLetter.ts"
+export * as Decision from "./Decision.ts"
+export * as Delivery from "./Delivery.ts"
+export * as Disposition from "./Disposition.ts"
+export * as Reason from "./Reason.ts"
+export * as Transaction from "./Transaction.ts"
