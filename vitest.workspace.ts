@@ -10,7 +10,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "examples/src/**/*.test.ts"], exclude: ["**/*.integration.test.ts"] }
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "examples/src/**/*.test.ts"],
+          exclude: ["**/*.integration.test.ts"]
+        }
       },
       {
         extends: true,
