@@ -1,0 +1,145 @@
+/**
+ * A connection to a store: the source and the sink of one connector, open for as long as its scope.
+ *
+ * A fetch that finds nothing waits for the next change of the store (an offer, a requeue, a release, a close) or for
+ * the moment when a delayed message is due or a lease is over, and looks again; it never polls. Taking is one
+ * synchronous step at its very end: interrupting a fetch that waits takes nothing.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Capabilities, FetchRequest, QueueService, SinkService, SourceService } from "../../Connector.ts"
+import { DispatchError, type Failed, FetchError, SettleError } from "../../ConnectorError.ts"
+import type { Delivery } from "../../Delivery.ts"
+import { InvalidRequest, LeaseLost, NotFound, type Reason, Unknown, Unsupported } from "../../Reason.ts"
+import type { Owner, Refusal, Store } from "./store.ts"
+
+/** Where the store hangs on the services that talk to it, so that a test can look into it. */
+export const storeKey = "~ergon/core/Memory/store"
+
+const closed = new InvalidRequest({ message: "the connector is closed" })
+
+const refusals: { readonly [R in Refusal]: Reason } = {
+  lost: new LeaseLost({ message: "the delivery is no longer held: its lease ran out or its connector closed" }),
+  unsupported: new Unsupported({ message: "this source keeps no dead letters" }),
+  foreign: new InvalidRequest({ message: "the receipt is not one of this source" })
+}
+
+export interface MemorySource extends SourceService {
+  readonly [storeKey]: Store
+}
+
+export interface MemoryQueue extends QueueService {
+  readonly source: MemorySource
+}
+
+const capabilities = ({ options }: Store): Capabilities => ({
+  settlement: "each",
+  lease: options.lease === undefined ? undefined : { duration: Duration.millis(options.lease), extend: true },
+  deliveries: options.countsDeliveries ? "native" : "engine",
+  requeueDelay: options.delaysRequeues ? "native" : "engine",
+  deadLetter: options.buriesDeadLetters ? "native" : "none",
+  ordering: options.key === undefined ? "none" : "byKey"
+})
+
+const waitForChange = (store: Store, until: number): Effect.Effect<void> => {
+  const change = Effect.callback<void>((resume) => {
+    const stop = store.onChange(() => resume(Effect.void))
+    return Effect.sync(stop)
+  })
+  const at = Math.min(until, store.nextChange)
+  return at === Infinity
+    ? change
+    : Effect.raceFirst(change, store.options.clock.sleep(Duration.millis(Math.max(0, at - store.now()))))
+}
+
+const fetchFrom = (store: Store, owner: Owner) => {
+  const take = (max: number): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> | undefined => {
+    let deliveries: ReadonlyArray<Delivery>
+    try {
+      deliveries = store.take(owner, max)
+    } catch (cause) {
+      return Effect.fail(new FetchError({ reason: new Unknown({ message: "the source's iterable threw", cause }) }))
+    }
+    if (deliveries.length > 0) return Effect.succeed(deliveries)
+    return store.ended ? Cause.done() : undefined
+  }
+  const takeUntil = (
+    max: number,
+    until: number
+  ): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
+    Effect.suspend(() => {
+      if (owner.closed) return Effect.succeed([])
+      return take(max) ??
+        (store.now() >= until
+          ? Effect.succeed([])
+          : Effect.flatMap(waitForChange(store, until), () => takeUntil(max, until)))
+    })
+  return ({ max, wait }: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
+    Effect.suspend(() => {
+      if (owner.closed) return Effect.fail(new FetchError({ reason: closed }))
+      const now = take(max)
+      if (now !== undefined) return now
+      const millis = Duration.toMillis(wait)
+      return millis <= 0 ? Effect.succeed([]) : takeUntil(max, store.now() + millis)
+    })
+}
+
+const sourceOf = (store: Store, owner: Owner, options: { readonly lazy: boolean }): MemorySource => {
+  const eager: Pick<SourceService, "resolve" | "count"> = options.lazy ? {} : {
+    resolve: (id) =>
+      Effect.suspend(() => {
+        if (owner.closed) return Effect.fail(new FetchError({ reason: closed }))
+        const delivery = store.claim(owner, id)
+        return delivery === undefined
+          ? Effect.fail(new FetchError({ reason: new NotFound({ message: `no transaction "${id}" is waiting` }) }))
+          : Effect.succeed(delivery)
+      }),
+    count: Effect.sync(() => store.count())
+  }
+  return {
+    [storeKey]: store,
+    format: "json",
+    capabilities: capabilities(store),
+    fetch: fetchFrom(store, owner),
+    settle: (settlements) =>
+      Effect.suspend(() => {
+        const failed: Array<Failed> = []
+        store.settle(settlements, (index, refusal) => {
+          failed.push({ index, reason: refusals[refusal] })
+        })
+        return failed[0] === undefined
+          ? Effect.void
+          : Effect.fail(new SettleError({ reason: failed[0].reason, failed }))
+      }),
+    extend: (deliveries) => Effect.sync(() => store.extend(deliveries)),
+    isHeld: (delivery) => store.isHeld(delivery),
+    health: Effect.void,
+    ...eager
+  }
+}
+
+const sinkOf = (store: Store, owner: Owner): SinkService => ({
+  format: "json",
+  dispatch: (transactions) =>
+    Effect.suspend(() => {
+      if (owner.closed) return Effect.fail(new DispatchError({ reason: closed }))
+      store.offer(transactions)
+      return Effect.void
+    }),
+  health: Effect.void
+})
+
+/** Opens a connection. When its scope closes, what it still holds comes back with a higher count. */
+export const connect = (
+  store: Store,
+  options: { readonly lazy: boolean } = { lazy: false }
+): Effect.Effect<MemoryQueue, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync((): Owner => ({ closed: false })),
+      (owner) => Effect.sync(() => store.close(owner))
+    ),
+    (owner) => ({ source: sourceOf(store, owner, options), sink: sinkOf(store, owner) })
+  )
