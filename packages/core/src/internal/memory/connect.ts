@@ -13,14 +13,17 @@ import type { Capabilities, FetchRequest, QueueService, SinkService, SourceServi
 import { DispatchError, type Failed, FetchError, SettleError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { InvalidRequest, LeaseLost, NotFound, type Reason, Unknown, Unsupported } from "../../Reason.ts"
-import type { Owner, Refusal, Store } from "./store.ts"
+import { Owner, type Refusal, type Store } from "./store.ts"
+import { lookUntil } from "./waiting.ts"
 
 /** Where the store hangs on the services that talk to it, so that a test can look into it. */
 export const storeKey = "~ergon/core/Memory/store"
 
 const closed = new InvalidRequest({ message: "the connector is closed" })
 
-const refusals: { readonly [R in Refusal]: Reason } = {
+const nothing: Effect.Effect<ReadonlyArray<Delivery>> = Effect.succeed([])
+
+export const refusals: { readonly [R in Refusal]: Reason } = {
   lost: new LeaseLost({ message: "the delivery is no longer held: its lease ran out or its connector closed" }),
   unsupported: new Unsupported({ message: "this source keeps no dead letters" }),
   foreign: new InvalidRequest({ message: "the receipt is not one of this source" })
@@ -43,17 +46,6 @@ const capabilities = ({ options }: Store): Capabilities => ({
   ordering: options.key === undefined ? "none" : "byKey"
 })
 
-const waitForChange = (store: Store, until: number): Effect.Effect<void> => {
-  const change = Effect.callback<void>((resume) => {
-    const stop = store.onChange(() => resume(Effect.void))
-    return Effect.sync(stop)
-  })
-  const at = Math.min(until, store.nextChange)
-  return at === Infinity
-    ? change
-    : Effect.raceFirst(change, store.options.clock.sleep(Duration.millis(Math.max(0, at - store.now()))))
-}
-
 const fetchFrom = (store: Store, owner: Owner) => {
   const take = (max: number): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> | undefined => {
     let deliveries: ReadonlyArray<Delivery>
@@ -65,24 +57,20 @@ const fetchFrom = (store: Store, owner: Owner) => {
     if (deliveries.length > 0) return Effect.succeed(deliveries)
     return store.ended ? Cause.done() : undefined
   }
-  const takeUntil = (
-    max: number,
-    until: number
-  ): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
-    Effect.suspend(() => {
-      if (owner.closed) return Effect.succeed([])
-      return take(max) ??
-        (store.now() >= until
-          ? Effect.succeed([])
-          : Effect.flatMap(waitForChange(store, until), () => takeUntil(max, until)))
-    })
   return ({ max, wait }: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
     Effect.suspend(() => {
       if (owner.closed) return Effect.fail(new FetchError({ reason: closed }))
       const now = take(max)
       if (now !== undefined) return now
       const millis = Duration.toMillis(wait)
-      return millis <= 0 ? Effect.succeed([]) : takeUntil(max, store.now() + millis)
+      return millis <= 0 ? nothing : lookUntil({
+        clock: store.options.clock,
+        waiters: store.waiters,
+        look: () => owner.closed ? nothing : take(max),
+        nextChange: () => store.nextChange,
+        until: store.now() + millis,
+        otherwise: () => nothing
+      })
     })
 }
 
@@ -138,7 +126,7 @@ export const connect = (
 ): Effect.Effect<MemoryQueue, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync((): Owner => ({ closed: false })),
+      Effect.sync(() => new Owner()),
       (owner) => Effect.sync(() => store.close(owner))
     ),
     (owner) => ({ source: sourceOf(store, owner, options), sink: sinkOf(store, owner) })

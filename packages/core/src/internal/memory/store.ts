@@ -21,6 +21,7 @@ import type { Delivery } from "../../Delivery.ts"
 import type { Settlement } from "../../Disposition.ts"
 import type { Transaction } from "../../Transaction.ts"
 import { Fifo, insertSorted } from "./order.ts"
+import { Waiters } from "./waiting.ts"
 
 /** Where a message stands: `sequence` is its place in the order of arrival, `due` when a delayed one is ready. */
 interface Message {
@@ -30,9 +31,10 @@ interface Message {
   due: number
 }
 
-/** Whoever fetches: what it holds comes back when it closes. */
-export interface Owner {
-  closed: boolean
+/** Whoever fetches, and how much it holds: that comes back when it closes. */
+export class Owner {
+  closed = false
+  held = 0
 }
 
 /** One hand-over of a message: the receipt of its delivery, and a link in the list of what is in flight. */
@@ -75,13 +77,14 @@ export type Refusal = "lost" | "unsupported" | "foreign"
 
 export class Store {
   readonly options: StoreOptions
-  readonly deadLetters: Array<Buried> = []
+  /** Woken when there may be something to fetch, or nothing ever again. */
+  readonly waiters = new Waiters()
+  private readonly deadLetters: Array<Buried> = []
   private readonly fresh = new Fifo<Message>()
   /** Given back, latest arrival first: the next one to hand over is the last element. */
   private readonly returned: Array<Message> = []
   /** Latest due time first. */
   private readonly delayed: Array<Message> = []
-  private readonly waiters = new Set<() => void>()
   private pending: Iterator<Transaction<unknown>> | undefined
   private oldest: Handover | undefined
   private newest: Handover | undefined
@@ -100,7 +103,7 @@ export class Store {
 
   offer(transactions: ReadonlyArray<Transaction<unknown>>): void {
     for (const transaction of transactions) this.append({ transaction, deliveries: 0, sequence: 0, due: 0 })
-    this.wake()
+    this.waiters.wake()
   }
 
   /** At most `max` hand-overs, given back ones first. Throws what the iterator of a lazy source throws. */
@@ -142,7 +145,7 @@ export class Store {
       if (refusal !== undefined) refuse(index, refusal)
       index++
     }
-    if (this.options.end || this.fresh.size + this.returned.length + this.delayed.length > waiting) this.wake()
+    if (this.options.end || this.fresh.size + this.returned.length + this.delayed.length > waiting) this.waiters.wake()
   }
 
   /** Prolongs the leases from now on; answers with the indices of those that are lost or settled. */
@@ -176,7 +179,7 @@ export class Store {
       if (handover.owner === owner) this.lose(handover)
       handover = next
     }
-    this.wake()
+    this.waiters.wake()
   }
 
   count(): { readonly ready: number; readonly inFlight: number; readonly delayed: number } {
@@ -218,21 +221,6 @@ export class Store {
     return this.options.lease === undefined ? due : Math.min(due, this.oldest?.until ?? Infinity)
   }
 
-  /** Calls `wake` once, at the next change; answers with a way to stop waiting. */
-  onChange(wake: () => void): () => void {
-    this.waiters.add(wake)
-    return () => {
-      this.waiters.delete(wake)
-    }
-  }
-
-  private wake(): void {
-    if (this.waiters.size === 0) return
-    const waiters = [...this.waiters]
-    this.waiters.clear()
-    for (const waiter of waiters) waiter()
-  }
-
   /** Moves what has become due, or has been held for longer than its lease, to where it is handed over again. */
   private refresh(): void {
     const { lease } = this.options
@@ -253,6 +241,7 @@ export class Store {
     const receipt = new Handover(message, owner, lease === undefined ? Infinity : this.now() + lease)
     this.link(receipt)
     this.held++
+    owner.held++
     return {
       transaction,
       deliveries: countsDeliveries ? message.deliveries : 0,
@@ -272,6 +261,7 @@ export class Store {
     receipt.state = "settled"
     this.unlink(receipt)
     this.held--
+    receipt.owner.held--
     const { message } = receipt
     switch (disposition._tag) {
       case "Ack":
@@ -301,6 +291,7 @@ export class Store {
     handover.state = "lost"
     this.unlink(handover)
     this.held--
+    handover.owner.held--
     handover.message.deliveries++
     this.giveBack(handover.message)
   }
