@@ -23,10 +23,21 @@ const closed = new InvalidRequest({ message: "the connector is closed" })
 
 const nothing: Effect.Effect<ReadonlyArray<Delivery>> = Effect.succeed([])
 
-export const refusals: { readonly [R in Refusal]: Reason } = {
+const refusals: { readonly [R in Refusal]: Reason } = {
   lost: new LeaseLost({ message: "the delivery is no longer held: its lease ran out or its connector closed" }),
-  unsupported: new Unsupported({ message: "this source keeps no dead letters" }),
+  unsupported: new Unsupported({ message: "this source cannot settle in that way; its capabilities say so" }),
   foreign: new InvalidRequest({ message: "the receipt is not one of this source" })
+}
+
+/** Settles a batch; the error names those that were refused. */
+export const refusing = (
+  settle: (refuse: (index: number, why: Refusal) => void) => void
+): Effect.Effect<void, SettleError> => {
+  const failed: Array<Failed> = []
+  settle((index, why) => {
+    failed.push({ index, reason: refusals[why] })
+  })
+  return failed[0] === undefined ? Effect.void : Effect.fail(new SettleError({ reason: failed[0].reason, failed }))
 }
 
 export interface MemorySource extends SourceService {
@@ -91,16 +102,7 @@ const sourceOf = (store: Store, owner: Owner, options: { readonly lazy: boolean 
     format: "json",
     capabilities: capabilities(store),
     fetch: fetchFrom(store, owner),
-    settle: (settlements) =>
-      Effect.suspend(() => {
-        const failed: Array<Failed> = []
-        store.settle(settlements, (index, refusal) => {
-          failed.push({ index, reason: refusals[refusal] })
-        })
-        return failed[0] === undefined
-          ? Effect.void
-          : Effect.fail(new SettleError({ reason: failed[0].reason, failed }))
-      }),
+    settle: (settlements) => Effect.suspend(() => refusing((refuse) => store.settle(settlements, refuse))),
     extend: (deliveries) => Effect.sync(() => store.extend(deliveries)),
     isHeld: (delivery) => store.isHeld(delivery),
     health: Effect.void,
