@@ -10,6 +10,7 @@ export interface Package {
   readonly folder: string
   readonly path: string
   readonly name: string
+  readonly description: string
   readonly isPrivate: boolean
   readonly exports: unknown
   readonly dependencies: ReadonlySet<string>
@@ -33,6 +34,7 @@ const readPackage = (workspaceRoot: string, directory: string): Package => {
     folder: path.posix.basename(directory),
     path: directory,
     name: manifest.name,
+    description: manifest.description ?? "",
     isPrivate: manifest.private === true,
     exports: manifest.exports,
     dependencies: new Set([
