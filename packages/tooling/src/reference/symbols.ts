@@ -20,6 +20,8 @@ export interface PublicModule {
   readonly name: string
   /** What an import says: `@ergon/core`, `@ergon/core/testing`. */
   readonly entry: string
+  /** Whether the index of the entry exports it under its name. */
+  readonly listed: boolean
   readonly source: Source
   readonly docblock: Docblock | undefined
   readonly exports: ReadonlyArray<Exported>
@@ -133,16 +135,23 @@ const entriesOf = (owner: Package): ReadonlyArray<readonly [entry: string, file:
 export const publicModules = (workspace: Workspace, owner: Package): ReadonlyArray<PublicModule> => {
   const sources = new Map(workspace.sources.map((source) => [source.path, source]))
   const found = new Map<string, PublicModule>()
-  const add = (entry: string, name: string, source: Source) => {
+  const add = (entry: string, name: string, source: Source, listed: boolean) => {
     if (source.isTest || found.has(source.path)) return
-    found.set(source.path, { name, entry, source, docblock: ofModule(source), exports: exportsOf(sources, source) })
+    found.set(source.path, {
+      name,
+      entry,
+      listed,
+      source,
+      docblock: ofModule(source),
+      exports: exportsOf(sources, source)
+    })
   }
   for (const [entry, file] of entriesOf(owner)) {
     if (file.includes("*")) {
       const directory = path.posix.dirname(file)
       for (const source of workspace.sources) {
         const name = path.posix.basename(source.path, ".ts")
-        if (path.posix.dirname(source.path) === directory && name !== "index") add(owner.name, name, source)
+        if (path.posix.dirname(source.path) === directory && name !== "index") add(owner.name, name, source, false)
       }
       continue
     }
@@ -150,7 +159,7 @@ export const publicModules = (workspace: Workspace, owner: Package): ReadonlyArr
     for (const statement of barrel?.program.body ?? []) {
       if (statement.type !== "ExportAllDeclaration" || statement.exported === null) continue
       const source = sources.get(path.posix.join(path.posix.dirname(file), statement.source.value))
-      if (source !== undefined) add(entry, textOf(statement.exported), source)
+      if (source !== undefined) add(entry, textOf(statement.exported), source, true)
     }
   }
   return [...found.values()]
