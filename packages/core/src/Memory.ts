@@ -226,7 +226,7 @@ export const sourceFrom = <Self, Id extends string, S extends Schema.Constraint>
  */
 export const sink = <Self, Id extends string, S extends Schema.Constraint>(
   key: Connector.SinkClass<Self, Id, S>
-): Layer.Layer<Self> => Connector.layerSink(key, recordingSink)
+): Layer.Layer<Self> => Connector.layerSink(key, Effect.suspend(() => recordingSink([])))
 
 /**
  * A queue: what is dispatched to it can be fetched from it. It begins with the transactions given, encoded by the
@@ -252,7 +252,7 @@ export const queue = <Self, Id extends string, S extends Schema.Constraint>(
  * @since 0.1.0
  */
 export const deadLetters = <Self, Id extends string>(key: Connector.DeadLettersClass<Self, Id>): Layer.Layer<Self> =>
-  Connector.layerDeadLetters(key, recordingSink)
+  Connector.layerDeadLetters(key, Effect.suspend(() => recordingSink([])))
 
 const recordOf = (
   id: string,

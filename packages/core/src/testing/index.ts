@@ -1,3 +1,6 @@
+export * as Conformance from "./Conformance.ts"
 export * as Faults from "./Faults.ts"
+export type * as Harness from "./Harness.ts"
+export * as Law from "./Law.ts"
 export * as PushSource from "./PushSource.ts"
 export * as WatermarkSource from "./WatermarkSource.ts"

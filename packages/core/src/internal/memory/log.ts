@@ -121,7 +121,7 @@ export class Log {
   close(consumer: Consumer): void {
     consumer.closed = true
     this.consumers.splice(this.consumers.indexOf(consumer), 1)
-    for (const partition of [...consumer.partitions]) partition.assign(this.byLoad()[0])
+    for (const partition of consumer.partitions.slice()) partition.assign(this.byLoad()[0])
     this.waiters.wake()
   }
 
@@ -138,7 +138,7 @@ export class Log {
     this.partitions.forEach((_, index) => this.revoke(index))
   }
 
-  /** At most `max`, one partition after the other in turn, each in its order. */
+  /** At most `max`, one partition after the other in turn, each in its order; the next call begins with the next one. */
   take(consumer: Consumer, max: number): Array<Delivery> {
     const deliveries: Array<Delivery> = []
     const turns = [...consumer.partitions]
@@ -151,6 +151,8 @@ export class Log {
         turns.push(partition)
       }
     }
+    const served = consumer.partitions.shift()
+    if (served !== undefined) consumer.partitions.push(served)
     return deliveries
   }
 
