@@ -45,7 +45,7 @@ const readPackage = (workspaceRoot: string, directory: string): Package => {
   }
 }
 
-const skipped = new Set(["node_modules", "dist", ".generated", "fixtures"])
+const skipped = new Set(["node_modules", "dist", ".generated", "fixtures", "consumer"])
 
 /** All files below `directory` that `accept` takes, sorted, as paths from the root. */
 export const filesBelow = (
