@@ -1,4 +1,4 @@
-import { Visitor } from "oxc-parser"
+import { type Expression, type PrivateIdentifier, Visitor } from "oxc-parser"
 import { at, librarySources, type Rule, type Violation } from "../rule.ts"
 import type { Source } from "../../workspace/source.ts"
 
@@ -17,22 +17,26 @@ const delaying = new Set([
   "modifyDelay"
 ])
 
+/** `multiplier`, or `policy.multiplier`. */
+const isMultiplier = (node: Expression | PrivateIdentifier): boolean =>
+  node.type === "Identifier"
+    ? node.name === "multiplier"
+    : node.type === "MemberExpression" && node.property.type === "Identifier" && node.property.name === "multiplier"
+
 const violationsOf = (source: Source): ReadonlyArray<Violation> => {
   const found: Array<Violation> = []
   const flag = (offset: number, what: string) => found.push(at(source, offset, `${what}: delays are made in ${home}`))
   new Visitor({
-    BinaryExpression(node) {
-      if (node.operator === "**" && !(node.left.type === "Literal" && node.right.type === "Literal")) {
-        flag(node.start, "a power")
-      }
+    BinaryExpression({ left, operator, right, start }) {
+      if (operator === "**" && !(left.type === "Literal" && right.type === "Literal")) flag(start, "a power")
+      if (operator === "*" && (isMultiplier(left) || isMultiplier(right))) flag(start, "a product with a multiplier")
     },
     MemberExpression(node) {
-      if (node.computed || node.property.type !== "Identifier") return
-      const name = node.property.name
-      const owner = node.object.type === "Identifier" ? node.object.name : ""
+      if (node.computed || node.property.type !== "Identifier" || node.object.type !== "Identifier") return
+      const { name } = node.property
+      const owner = node.object.name
       if (owner === "Math" && (name === "pow" || name === "random")) flag(node.start, `Math.${name}`)
-      else if (owner === "Schedule" && delaying.has(name)) flag(node.start, `Schedule.${name}`)
-      else if (name === "multiplier" || name === "jitter") flag(node.start, `reading .${name}`)
+      if (owner === "Schedule" && delaying.has(name)) flag(node.start, `Schedule.${name}`)
     }
   }).visit(source.program)
   return found
