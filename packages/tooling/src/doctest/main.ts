@@ -7,6 +7,7 @@ import * as path from "node:path"
 import { filesBelow, load, root } from "../workspace/workspace.ts"
 import { type Block, ofMarkdown, ofSource } from "./block.ts"
 import { compile } from "./compile.ts"
+import { problemOf } from "./excerpt.ts"
 import { instrument } from "./instrument.ts"
 import { runAll } from "./pool.ts"
 import type { Job } from "./runner.ts"
@@ -37,11 +38,8 @@ for (const block of blocks) {
   const where = `${block.path}:${block.line}`
   if (block.mode._tag === "Invalid") fail(block, `${where}: ${block.mode.problem}`)
   if (block.mode._tag === "Excerpt") {
-    const file = path.join(root, block.mode.file)
-    if (!fs.existsSync(file)) fail(block, `${where}: there is no ${block.mode.file}`)
-    else if (!`\n${fs.readFileSync(file, "utf8")}\n`.includes(`\n${block.code}\n`)) {
-      fail(block, `${where}: does not stand in ${block.mode.file} word for word`)
-    }
+    const problem = problemOf(root, block, block.mode.file)
+    if (problem !== undefined) fail(block, `${where}: ${problem}`)
   }
 }
 
