@@ -1,0 +1,50 @@
+/**
+ * The one formula for the delay before another attempt, and nowhere else:
+ *
+ *     delay before attempt n + 1 = min(cap, backoff * multiplier^(n - 1)), then jitter, never above the cap
+ *
+ * It saturates: a power that overflows is the cap, and without a cap the longest delay that numbers express exactly.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+
+/** What the formula needs to know of a retry policy, or of the empty backoff. */
+export interface Backoff {
+  readonly backoff: Duration.Duration
+  readonly multiplier: number
+  readonly cap: Duration.Duration
+  readonly jitter: "none" | "full"
+}
+
+// About 285,000 years: a delay that is still added to a clock without losing a millisecond.
+const longest = Number.MAX_SAFE_INTEGER
+
+/**
+ * The delay in milliseconds after attempt `n` failed (1 is the first), with the durations worked out once. `random`
+ * draws from [0, 1) and is only asked when the policy has jitter.
+ */
+export const delayMillis = (retry: Backoff, random: () => number): (attempt: number) => number => {
+  const { jitter, multiplier } = retry
+  const backoff = Duration.toMillis(retry.backoff)
+  const cap = Math.min(Duration.toMillis(retry.cap), longest)
+  if (backoff === 0) return () => 0
+  const delay = multiplier === 1
+    ? (_attempt: number) => Math.min(cap, backoff)
+    : (attempt: number) => Math.min(cap, backoff * multiplier ** (attempt - 1))
+  return jitter === "none" ? delay : (attempt) => random() * delay(attempt)
+}
+
+/** The same as a `Schedule`: it ends when `maxAttempts` are used up, and puts out the attempt that comes next. */
+export const toSchedule = (retry: Backoff & { readonly maxAttempts: number }): Schedule.Schedule<number> =>
+  Schedule.fromStepWithMetadata(
+    Effect.map(Random.Random, (random) => {
+      const delay = delayMillis(retry, () => random.nextDoubleUnsafe())
+      return ({ attempt }: Schedule.InputMetadata<unknown>) =>
+        attempt < retry.maxAttempts
+          ? Effect.succeed<[number, Duration.Duration]>([attempt + 1, Duration.millis(delay(attempt))])
+          : Cause.done(attempt)
+    })
+  )
