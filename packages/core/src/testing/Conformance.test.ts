@@ -1,104 +1,61 @@
-import { describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect } from "effect"
-import { connect } from "../internal/memory/connect.ts"
-import { recordingSink } from "../internal/memory/record.ts"
-import { Store } from "../internal/memory/store.ts"
-import type * as Transaction from "../Transaction.ts"
-import { Conformance, type Harness, type Law, PushSource, WatermarkSource } from "./index.ts"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { push, queue, sink, watermark } from "../internal/conformance/harnesses.ts"
+import { Conformance, type Law } from "./index.ts"
 
-const memory = (name: string, options: { readonly lease?: number; readonly crash?: boolean }): Harness.Source => ({
-  name,
-  time: "test",
-  capabilities: {
-    settlement: "each",
-    lease: options.lease === undefined ? undefined : { duration: Duration.millis(options.lease), extend: true },
-    deliveries: "native",
-    requeueDelay: "native",
-    deadLetter: "native",
-    ordering: "none"
-  },
-  operations: ["count", "resolve", "isHeld"],
-  can: ["buried"],
-  storage: Effect.map(Clock.Clock, (clock) => {
-    const store = new Store({
-      clock,
-      lease: options.lease,
-      history: 100,
-      countsDeliveries: true,
-      delaysRequeues: true,
-      buriesDeadLetters: true,
-      end: false,
-      key: undefined,
-      malformed: undefined
+const check = (laws: ReadonlyArray<Law.Law>) =>
+  it.effect.each(Conformance.applying(laws))("$name", ({ check }) => check)
+
+describe("Memory.queue", () => {
+  check(Conformance.queue(queue()))
+})
+describe("Memory.queue with leases", () => {
+  check(Conformance.queue(queue(60_000)))
+})
+describe("Memory.sink", () => {
+  check(Conformance.sink(sink()))
+})
+describe("PushSource", () => {
+  check(Conformance.source(push(8)))
+})
+describe("WatermarkSource of one partition", () => {
+  check(Conformance.source(watermark(1)))
+})
+describe("WatermarkSource of four partitions", () => {
+  check(Conformance.source(watermark(4)))
+})
+
+describe("the laws that do not apply", () => {
+  it("are named with their reasons", () => {
+    const lifelong = "a delivery is ours for as long as the connector lives"
+    assert.deepStrictEqual(Conformance.excused(Conformance.source(push(8))), {
+      "the order is kept": "the source keeps no order",
+      "the order of each key is kept": "the source keeps no order",
+      "a requeue delay is respected": "the engine holds a delayed requeue for this source",
+      "a commit covers what was settled and nothing after it": "the source commits no positions",
+      "a commit never goes back": "the source commits no positions",
+      "an expired lease is delivered again": lifelong,
+      "an extended lease keeps its delivery": lifelong,
+      "extending names the lost leases": lifelong,
+      "resolving claims one transaction by its id": "the source has no resolve",
+      "resolving an unknown id fails with NotFound": "the source has no resolve",
+      "no secret shows in an error, a log or a span": "the harness has no secrets"
     })
-    return {
-      open: Effect.map(connect(store), ({ source }) => source),
-      enqueue: (transactions) => Effect.sync(() => store.offer(transactions)),
-      buried: Effect.sync(() =>
-        store.contents().deadLetters.map(({ reason, transaction }) => ({ id: transaction.id, reason }))
+  })
+
+  it.effect("are in the report", () =>
+    Effect.gen(function*() {
+      const laws = Conformance.source({ ...watermark(1), without: { "the count is truthful": "it is approximate" } })
+      const report = yield* Conformance.run(laws.slice(-3))
+      assert.isTrue(report.holds)
+      assert.strictEqual(
+        Conformance.format(report),
+        [
+          "- resolving an unknown id fails with NotFound (does not apply: the source has no resolve)",
+          "- the count is truthful (does not apply: it is approximate)",
+          "- no secret shows in an error, a log or a span (does not apply: the harness has no secrets)",
+          "0 held, 0 broken, 3 not applicable"
+        ].join("\n")
       )
-    }
-  })
+    }))
 })
-
-const push: Harness.Source = {
-  name: "PushSource",
-  time: "test",
-  capabilities: PushSource.capabilities,
-  operations: ["count", "isHeld"],
-  can: ["cut", "buried"],
-  prefetch: 8,
-  storage: Effect.map(PushSource.make({ prefetch: 8 }), (broker) => ({
-    open: broker.connect,
-    enqueue: broker.publish,
-    cut: broker.cut,
-    buried: Effect.map(
-      broker.contents,
-      ({ deadLetters }) => deadLetters.map(({ reason, transaction }) => ({ id: transaction.id, reason }))
-    )
-  }))
-}
-
-const watermark = (partitions: number): Harness.Source => ({
-  name: `WatermarkSource of ${partitions}`,
-  time: "test",
-  capabilities: WatermarkSource.capabilities,
-  operations: ["count", "isHeld"],
-  can: ["cut"],
-  storage: Effect.map(WatermarkSource.make({ partitions }), (topic) => {
-    let next = 0
-    return {
-      open: topic.connect,
-      enqueue: Effect.forEach((transaction) => topic.append(next++, [transaction]), { discard: true }),
-      cut: topic.revokeAll
-    }
-  })
-})
-
-const memorySink: Harness.Sink = {
-  name: "Memory.sink",
-  time: "test",
-  can: [],
-  storage: Effect.sync(() => {
-    const record: Array<Transaction.Transaction<unknown>> = []
-    return { open: recordingSink(record), received: Effect.sync(() => [...record]) }
-  })
-}
-
-const check = (name: string, laws: ReadonlyArray<Law.Law>) =>
-  describe(name, () => {
-    for (const law of laws) {
-      if (law.applies === true) it.effect(law.name, () => law.check)
-      else it.skip(`${law.name} (does not apply: ${law.applies})`)
-    }
-  })
-
-const sources = [
-  memory("Memory", {}),
-  memory("Memory with leases", { lease: 60_000 }),
-  push,
-  watermark(1),
-  watermark(4)
-]
-for (const harness of sources) check(harness.name, Conformance.source(harness))
-check(memorySink.name, Conformance.sink(memorySink))

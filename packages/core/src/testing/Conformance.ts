@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import type { SourceService } from "../Connector.ts"
@@ -45,6 +46,8 @@ export interface Report {
   readonly holds: boolean
 }
 
+const liveClock = Clock.Clock.defaultValue()
+
 const law = (
   name: string,
   applies: true | string,
@@ -58,7 +61,7 @@ const law = (
     Effect.catchDefect((defect) =>
       Effect.fail(new LawViolation({ law: name, seen: `a defect: ${String(defect)}`, cause: defect }))
     ),
-    harness.time === "test" ? Effect.provide(TestClock.layer()) : (self) => self
+    harness.time === "test" ? Effect.provide(TestClock.layer()) : Effect.provideService(Clock.Clock, liveClock)
   )
 })
 
@@ -187,6 +190,23 @@ export const run = (laws: ReadonlyArray<Law>): Effect.Effect<Report> =>
         })),
     (results) => ({ results, holds: results.every(({ _tag }) => _tag !== "Broken") })
   )
+
+/**
+ * The laws that apply: one test each, in whatever runner.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const applying = (laws: ReadonlyArray<Law>): ReadonlyArray<Law> => laws.filter(({ applies }) => applies === true)
+
+/**
+ * The laws that do not apply, each with its reason: for a test that pins them, so that none drops out unnoticed.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const excused = (laws: ReadonlyArray<Law>): { readonly [law: string]: string } =>
+  Object.fromEntries(laws.flatMap(({ applies, name }) => applies === true ? [] : [[name, applies]]))
 
 /**
  * A report as text: a line for each law, and a last line that counts them.
