@@ -22,16 +22,17 @@ const settings = {
   include: ["src"]
 }
 
-/** Imports every module and fails when one of them exports no value although its source does. */
+/** A module of types alone is not there when the program runs. */
+const hasValues = (module: PublicModule): boolean => module.exports.some((one) => one.isValue)
+
+/** Imports every module by its name, and fails when an entry lacks one. */
 const importsOf = (modules: ReadonlyArray<PublicModule>): string => {
   const entries = Map.groupBy(modules.filter((one) => one.listed), (one) => one.entry)
   const lines = [...entries].flatMap(([entry, ofEntry], index) => [
+    `import { ${ofEntry.map(({ name }) => `${name} as ${name}${index}`).join(", ")} } from "${entry}"`,
     `import * as Entry${index} from "${entry}"`,
-    `const names${index}: ReadonlyArray<keyof typeof Entry${index}> = ${
-      JSON.stringify(ofEntry.map((one) => one.name))
-    }`,
-    `for (const name of names${index}) {`,
-    `  if (typeof Entry${index}[name] !== "object") throw new Error(\`${entry} lacks \${name}\`)`,
+    `for (const name of ${JSON.stringify(ofEntry.filter(hasValues).map(({ name }) => name))}) {`,
+    `  if (!(name in Entry${index})) throw new Error(\`${entry} lacks \${name}\`)`,
     "}"
   ])
   return `${lines.join("\n")}\n`

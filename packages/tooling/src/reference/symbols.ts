@@ -12,6 +12,8 @@ export interface Exported {
   readonly path: string
   readonly line: number
   readonly docblock: Docblock | undefined
+  /** Whether it is there when the program runs. */
+  readonly isValue: boolean
   /** The class as written, when it is one. */
   readonly source: { readonly of: Source; readonly class: Class } | undefined
 }
@@ -29,14 +31,14 @@ export interface PublicModule {
 
 interface Declared {
   readonly name: string
-  readonly start: number
+  readonly isValue: boolean
   readonly class: Class | undefined
 }
 
 const namesOf = (declaration: Declaration): ReadonlyArray<Declared> => {
   if (declaration.type === "VariableDeclaration") {
     return declaration.declarations.flatMap((one) =>
-      one.id.type === "Identifier" ? [{ name: one.id.name, start: declaration.start, class: undefined }] : []
+      one.id.type === "Identifier" ? [{ name: one.id.name, isValue: true, class: undefined }] : []
     )
   }
   const isClass = declaration.type === "ClassDeclaration"
@@ -45,7 +47,11 @@ const namesOf = (declaration: Declaration): ReadonlyArray<Declared> => {
     : undefined
   return id === undefined
     ? []
-    : [{ name: id.name, start: declaration.start, class: isClass ? declaration : undefined }]
+    : [{
+      name: id.name,
+      isValue: !/^TS(Interface|TypeAlias)/.test(declaration.type),
+      class: isClass ? declaration : undefined
+    }]
 }
 
 const declarationOf = (statement: Statement): Declaration | undefined => {
@@ -65,6 +71,7 @@ const declarationsOf = (source: Source, name: string, as: string): ReadonlyArray
       path: source.path,
       line: source.lineAt(statement.start),
       docblock: before(source, statement.start),
+      isValue: one.isValue,
       source: one.class === undefined ? undefined : { of: source, class: one.class }
     }))
   })
@@ -100,6 +107,7 @@ const exportsOf = (sources: ReadonlyMap<string, Source>, source: Source): Readon
         path: source.path,
         line: source.lineAt(statement.start),
         docblock: before(source, statement.start),
+        isValue: one.isValue,
         source: one.class === undefined ? undefined : { of: source, class: one.class }
       }))
     }
@@ -114,7 +122,14 @@ const exportsOf = (sources: ReadonlyMap<string, Source>, source: Source): Readon
       const declared = file === undefined ? [] : declarationsOf(file, origin?.name ?? local, name)
       const found = declared.length > 0
         ? declared
-        : [{ name, path: source.path, line: source.lineAt(specifier.start), docblock: undefined, source: undefined }]
+        : [{
+          name,
+          path: source.path,
+          line: source.lineAt(specifier.start),
+          docblock: undefined,
+          isValue: true,
+          source: undefined
+        }]
       return found.map((one) => ({ ...one, docblock: own ?? one.docblock }))
     })
   })
