@@ -1,13 +1,16 @@
+import * as fs from "node:fs"
 import * as path from "node:path"
-import { assert, describe, it } from "vitest"
+import { afterAll, assert, describe, it } from "vitest"
 import { root } from "../workspace/workspace.ts"
 import { ofMarkdown } from "./block.ts"
 import { compile } from "./compile.ts"
 import { unitsOf } from "./unit.ts"
 
-const directory = path.join(root, "packages/tooling/.generated/compile-test")
+const directory = path.join(root, `packages/tooling/.generated/compile-test-${process.pid}`)
 
 describe("compile", () => {
+  afterAll(() => fs.rmSync(directory, { recursive: true, force: true }))
+
   it("reports a type error at the line of its block, also in a block that continues another", () => {
     const blocks = ofMarkdown(
       "docs/page.md",

@@ -16,6 +16,10 @@ describe("instrument", () => {
     )
   })
 
+  it("takes a value from the line below", () => {
+    assert.strictEqual(instrument("f(\n  1\n)\n// => 2").code, ";await __check(4, (f(\n  1\n)), () => (2))\n// => 2")
+  })
+
   it("checks what is logged", () => {
     assert.strictEqual(instrument("console.log(x) // => 2").code, ";await __check(1, (x), () => (2)) // => 2")
   })
@@ -38,7 +42,7 @@ describe("instrument", () => {
   it("names what it cannot check, instead of passing it over", () => {
     const problems = (code: string) => instrument(code).problems.map(({ line }) => line)
     assert.deepStrictEqual(problems("// => 1"), [1])
-    assert.deepStrictEqual(problems("f()\n// => 1"), [2])
+    assert.deepStrictEqual(problems("f()\n\n// => 1"), [3])
     assert.deepStrictEqual(problems("f() // => some prose"), [1])
     assert.deepStrictEqual(problems("const { a } = f() // => 1"), [1])
     assert.deepStrictEqual(problems("const x = )"), [1])

@@ -1,9 +1,9 @@
 /**
  * Turns `expression // => value` into a check, on the same line, so that the lines of errors stay true.
  *
- * The expression is the statement that ends before the comment: an expression, or `const x = ...`, whose value is
- * compared. A value that spans lines goes on in the comment lines below. At the top level and in async functions a
- * promise is awaited. Of `console.log(x)` the argument is compared.
+ * The expression is the statement that ends before the comment, on the same line or on the line above: an expression,
+ * or `const x = ...`, whose value is compared. A value that spans lines goes on in the comment lines below. At the top
+ * level and in async functions a promise is awaited. Of `console.log(x)` the argument is compared.
  */
 import { parseSync, Visitor } from "oxc-parser"
 import { lineCounter } from "../workspace/source.ts"
@@ -71,7 +71,7 @@ export const instrument = (code: string): Instrumented => {
     if (!/^ *=>/.test(comment.value)) return
     const line = lineAt(comment.start)
     const target = targets.find(({ end }) =>
-      end <= comment.start && /^[ \t;]*$/.test(code.slice(end, comment.start)) && lineAt(end) === line
+      end <= comment.start && /^[ \t;]*\n?[ \t]*$/.test(code.slice(end, comment.start))
     )
     if (target === undefined) {
       problems.push({ line, message: "`// =>` follows no expression and no `const name = ...`" })

@@ -13,7 +13,8 @@ import { runAll } from "./pool.ts"
 import type { Job } from "./runner.ts"
 import { locate, unitsOf } from "./unit.ts"
 
-const directory = path.join(root, "packages/tooling/.generated/doctest")
+/** Inside the workspace, so that the packages resolve; of its own, so that two runs do not disturb each other. */
+const directory = path.join(root, `packages/tooling/.generated/doctest-${process.pid}`)
 const wanted = process.argv.slice(2)
 const started = Date.now()
 
@@ -84,6 +85,7 @@ console.log(
   `doc tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped; ` +
     `${jobs.length} run, ${units.filter((unit) => unit.compileOnly).length} compiled only, in ${seconds} s`
 )
+fs.rmSync(directory, { recursive: true, force: true })
 const reports = process.env["ERGON_REPORTS"]
 if (reports !== undefined) fs.writeFileSync(path.join(reports, "docs.json"), JSON.stringify(counts))
 process.exitCode = counts.failed === 0 ? 0 : 1
