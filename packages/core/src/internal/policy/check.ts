@@ -11,12 +11,13 @@ interface Capped {
   readonly cap: Duration.Duration
 }
 
-const capBelowBackoff = (path: string, { backoff, cap }: Capped): ReadonlyArray<Problem> =>
+/** A cap below the backoff would make the backoff a field that changes nothing. `at` ends in a dot, or is empty. */
+export const capBelowBackoff = (at: string, { backoff, cap }: Capped): ReadonlyArray<Problem> =>
   Duration.isLessThan(cap, backoff)
     ? [{
-      path: `${path}.cap`,
+      path: `${at}cap`,
       value: durationText(cap),
-      expected: `at least ${path}.backoff, which is ${durationText(backoff)}`
+      expected: `at least ${at}backoff, which is ${durationText(backoff)}`
     }]
     : []
 
@@ -49,8 +50,8 @@ export const check = (policy: Effective<Description>): ReadonlyArray<Problem> =>
   }
   return [
     ...problems,
-    ...capBelowBackoff("fetch.empty", fetch.empty),
-    ...capBelowBackoff("fetch.retry", fetch.retry),
-    ...steps.flatMap((step) => capBelowBackoff(`${step}.retry`, policy[step].retry))
+    ...capBelowBackoff("fetch.empty.", fetch.empty),
+    ...capBelowBackoff("fetch.retry.", fetch.retry),
+    ...steps.flatMap((step) => capBelowBackoff(`${step}.retry.`, policy[step].retry))
   ]
 }

@@ -38,7 +38,7 @@ export const isProblem = (read: Understood<unknown> | Problem): read is Problem 
 const isSection = (raw: unknown): raw is { readonly [key: string]: unknown } =>
   Predicate.isObject(raw) && !Array.isArray(raw)
 
-export const readTree = (raw: unknown, dialect: "code" | "json"): Decoded => {
+export const readTree = (root: Tree, raw: unknown, dialect: "code" | "json"): Decoded => {
   const problems: Array<Problem> = []
   const section = (tree: Tree, raw: unknown, path: string): Overlay => {
     const overlay: { [key: string]: unknown } = {}
@@ -55,7 +55,7 @@ export const readTree = (raw: unknown, dialect: "code" | "json"): Decoded => {
           path: here,
           value: show(value),
           expected: `one of ${Object.keys(tree).join(", ")}`,
-          nearest: suggest(path, key, tree)
+          nearest: suggest(root, path, key, tree)
         })
       } else if (value === undefined) {
         continue
@@ -69,10 +69,10 @@ export const readTree = (raw: unknown, dialect: "code" | "json"): Decoded => {
     }
     return overlay
   }
-  return { overlay: section(description, raw, ""), problems }
+  return { overlay: section(root, raw, ""), problems }
 }
 
-const fillTree = (tree: Tree, overlay: unknown): Overlay => {
+export const fillTree = (tree: Tree, overlay: unknown): Overlay => {
   const given = isSection(overlay) ? overlay : {}
   return Object.fromEntries(
     Object.entries(tree).map(([key, node]) => {
@@ -100,3 +100,13 @@ export const mergeTree = (tree: Tree, earlier: unknown, later: unknown): unknown
   }
   return merged
 }
+
+const write = (tree: Tree, policy: unknown): Schema.JsonObject => {
+  const values = policy as { readonly [key: string]: unknown }
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, node]) => [key, isLeaf(node) ? node.write(values[key]) : write(node, values[key])])
+  )
+}
+
+/** JSON that reads back as the same policy. */
+export const encode = (policy: Effective<Description>): Schema.JsonObject => write(description, policy)

@@ -52,6 +52,17 @@ export interface Tree {
 
 export const isLeaf = (node: Leaf | Tree): node is Leaf => node._tag === "Field"
 
+export interface Named {
+  readonly path: ReadonlyArray<string>
+  readonly leaf: Leaf
+}
+
+/** All fields with their paths, in the order of the description. */
+export const leavesOf = (tree: Tree, path: ReadonlyArray<string> = []): ReadonlyArray<Named> =>
+  Object.entries(tree).flatMap(([key, node]) =>
+    isLeaf(node) ? [{ path: [...path, key], leaf: node }] : leavesOf(node, [...path, key])
+  )
+
 /** The effective values of a tree. */
 export type Effective<T> = T extends Field<infer A, infer _I, boolean> ? A
   : { readonly [K in keyof T]: Effective<T[K]> }

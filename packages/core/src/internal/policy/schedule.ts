@@ -37,14 +37,32 @@ export const delayMillis = (retry: Backoff, random: () => number): (attempt: num
   return jitter === "none" ? delay : (attempt) => random() * delay(attempt)
 }
 
-/** The same as a `Schedule`: it ends when `maxAttempts` are used up, and puts out the attempt that comes next. */
-export const toSchedule = (retry: Backoff & { readonly maxAttempts: number }): Schedule.Schedule<number> =>
+const asksNothing = (_input: unknown): number => 0
+
+/**
+ * The same as a `Schedule`: it ends when `maxAttempts` are used up, and puts out the attempt that comes next. `asked` is
+ * how long, in milliseconds, the input asks to be left alone; it is waited for even above the cap.
+ */
+export const toSchedule = <Input = unknown>(
+  retry: Backoff & { readonly maxAttempts: number },
+  asked: (input: Input) => number = asksNothing
+): Schedule.Schedule<number, Input> =>
   Schedule.fromStepWithMetadata(
     Effect.map(Random.Random, (random) => {
       const delay = delayMillis(retry, () => random.nextDoubleUnsafe())
-      return ({ attempt }: Schedule.InputMetadata<unknown>) =>
+      return ({ attempt, input }: Schedule.InputMetadata<Input>) =>
         attempt < retry.maxAttempts
-          ? Effect.succeed<[number, Duration.Duration]>([attempt + 1, Duration.millis(delay(attempt))])
+          ? Effect.succeed<[number, Duration.Duration]>([
+            attempt + 1,
+            Duration.millis(Math.max(asked(input), delay(attempt)))
+          ])
           : Cause.done(attempt)
     })
+  )
+
+/** All delays of a retry policy, in milliseconds: the longest ones where there is jitter. */
+export const allDelays = (retry: Backoff & { readonly maxAttempts: number }): ReadonlyArray<number> =>
+  Array.from(
+    { length: retry.maxAttempts - 1 },
+    (_, index) => delayMillis({ ...retry, jitter: "none" }, () => 1)(index + 1)
   )
