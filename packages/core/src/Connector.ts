@@ -18,7 +18,7 @@ import type { Delivery } from "./Delivery.ts"
 import type { Settlement } from "./Disposition.ts"
 import { encoder } from "./internal/codec.ts"
 import { Unsupported } from "./Reason.ts"
-import type { Transaction } from "./Transaction.ts"
+import * as Transaction from "./Transaction.ts"
 
 /**
  * How payloads look on the wire of a transport: JSON values, trees of strings (CSV, form data), or the decoded values
@@ -151,7 +151,7 @@ export interface SourceService {
  */
 export interface SinkService {
   readonly format: Format
-  readonly dispatch: (transactions: ReadonlyArray<Transaction<unknown>>) => Effect.Effect<void, DispatchError>
+  readonly dispatch: (transactions: ReadonlyArray<Transaction.Transaction<unknown>>) => Effect.Effect<void, DispatchError>
   readonly database?: object
   readonly health?: Effect.Effect<void, DispatchError>
 }
@@ -383,10 +383,11 @@ export const layerDeadLetters = <Self, Id extends string, E, R>(
  */
 export const send = <Self, S extends Schema.Constraint>(
   key: AnySink<Self, S>,
-  transaction: Transaction<S["Type"]>
+  transaction: Transaction.Transaction<S["Type"]>
 ): Effect.Effect<void, DispatchError | Schema.SchemaError, Self | S["EncodingServices"]> =>
   Effect.flatMap(key, ({ sink }) =>
-    Effect.flatMap(encoder(key.payload, sink.format)(transaction), (encoded) => sink.dispatch([encoded])))
+    Effect.flatMap(encoder(key.payload, sink.format)(transaction.payload), (payload) =>
+      sink.dispatch([Transaction.withPayload(transaction, payload)])))
 
 /**
  * How many transactions a source holds. Fails with `Unsupported` where the source cannot count.

@@ -1,0 +1,114 @@
+/**
+ * A handle on a run, from outside of it: look at it, change its concurrency and rate, drain it, stop it.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Loop } from "./internal/engine/loop.ts"
+
+/**
+ * What a run does now.
+ *
+ * **Details**
+ * - `phase`: `idle` before the run and after its end; `draining` and `stopping` as in `drain` and `stop`.
+ * - `inFlight`: transactions being worked on; `buffered`: fetched and not started; `held`: waiting in memory for a
+ *   delayed requeue; `settling`: handed to the source and not confirmed.
+ * - `resisting`: transactions that were interrupted and go on all the same.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status {
+  readonly phase: "idle" | "running" | "draining" | "stopping"
+  readonly fetched: number
+  readonly inFlight: number
+  readonly buffered: number
+  readonly held: number
+  readonly settling: number
+  readonly resisting: number
+  readonly concurrency: number
+}
+
+/**
+ * A handle on one run. Before the run starts and after its end, changing it does nothing.
+ *
+ * **Details**
+ * - `setConcurrency`: lowered, running transactions finish and their slots are not refilled.
+ * - `drain`: the orderly stop: no new fetch; what runs may finish within `shutdown.grace`; the rest is released.
+ * - `stop`: interrupts what runs and releases it. Worst case until the run has ended: `shutdown.close`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Control {
+  readonly status: Effect.Effect<Status>
+  readonly setConcurrency: (concurrency: number) => Effect.Effect<void>
+  readonly setRate: (
+    rate: { readonly limit: number; readonly interval: Duration.Input } | undefined
+  ) => Effect.Effect<void>
+  readonly drain: Effect.Effect<void>
+  readonly stop: Effect.Effect<void>
+  /** Called by the run that this handle is given to. */
+  readonly "~attach": (loop: Loop) => void
+}
+
+const idle: Status = {
+  phase: "idle",
+  fetched: 0,
+  inFlight: 0,
+  buffered: 0,
+  held: 0,
+  settling: 0,
+  resisting: 0,
+  concurrency: 0
+}
+
+const positive = (name: string, value: number): void => {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(`${name} must be a whole number of at least 1, got ${value}`)
+  }
+}
+
+/**
+ * Makes a handle, to be given to `Task.run`.
+ *
+ * **Example** (Looking at a run that is over)
+ * ```ts import.meta.vitest
+ * import { Control } from "@ergon/core"
+ * import { Effect } from "effect"
+ *
+ * const control = Effect.runSync(Control.make)
+ * Effect.runSync(control.status).phase // => "idle"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Control> = Effect.sync(() => {
+  let current: Loop | undefined
+  const loop = (): Loop | undefined => current?.phase === "ended" ? undefined : current
+  return {
+    status: Effect.sync((): Status => {
+      const running = loop()
+      if (running === undefined || running.phase === "ended") return idle
+      return { ...running.status, phase: running.phase, fetched: running.tally.fetched }
+    }),
+    setConcurrency: (concurrency) =>
+      Effect.sync(() => {
+        positive("concurrency", concurrency)
+        loop()?.setConcurrency(concurrency)
+      }),
+    setRate: (rate) =>
+      Effect.sync(() => {
+        if (rate === undefined) return loop()?.setRate(undefined)
+        positive("rate.limit", rate.limit)
+        loop()?.setRate({ limit: rate.limit, interval: Duration.toMillis(Duration.fromInputUnsafe(rate.interval)) })
+      }),
+    drain: Effect.sync(() => loop()?.drain()),
+    stop: Effect.sync(() => loop()?.stop()),
+    "~attach": (attached) => {
+      current = attached
+    }
+  }
+})

@@ -1,0 +1,155 @@
+/**
+ * How a transaction failed for good: what the exception step is told.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import type { DispatchError } from "./ConnectorError.ts"
+import type { Transaction } from "./Transaction.ts"
+
+/**
+ * The stages of a transaction, in their order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Step = "fetch" | "decode" | "process" | "dispatch" | "success" | "exception" | "settle"
+
+/**
+ * A label for a failure: `business` is a typed error of the task, `system` a defect or a connector, `timeout` a
+ * timeout of an attempt or of the transaction, `invalid` a payload that does not fit its schema. Categories label; they
+ * do not decide.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Category = "business" | "system" | "timeout" | "invalid"
+
+interface Common {
+  /** Tries of the failed step. */
+  readonly attempts: number
+  /** How often the source delivered the transaction before. */
+  readonly deliveries: number
+}
+
+/**
+ * The payload does not fit its schema, or could not even be read. Never retried.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DecodeFailure extends Common {
+  readonly step: "decode"
+  readonly category: "invalid"
+  readonly transaction: Transaction<unknown>
+  readonly issue: Schema.SchemaError
+}
+
+/**
+ * The task's program failed; its cause is untouched.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProcessFailure<out A, out E> extends Common {
+  readonly step: "process"
+  readonly category: "business" | "system" | "timeout"
+  readonly transaction: Transaction<A>
+  readonly cause: Cause.Cause<E>
+}
+
+/**
+ * A sink refused the results.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DispatchFailure<out A> extends Common {
+  readonly step: "dispatch"
+  readonly category: "system" | "timeout"
+  readonly transaction: Transaction<A>
+  readonly cause: Cause.Cause<DispatchError>
+}
+
+/**
+ * The task's `onSuccess` failed. The program is not run again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SuccessFailure<out A> extends Common {
+  readonly step: "success"
+  readonly category: "business" | "system" | "timeout"
+  readonly transaction: Transaction<A>
+  readonly cause: Cause.Cause<unknown>
+}
+
+/**
+ * How a transaction failed for good, discriminated by `step`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Failure<A, E> = DecodeFailure | ProcessFailure<A, E> | DispatchFailure<A> | SuccessFailure<A>
+
+/**
+ * Tag (or class) and message of an error, neither of them ever empty.
+ *
+ * **Example** (Describing errors)
+ * ```ts import.meta.vitest
+ * import { Failure } from "@ergon/core"
+ *
+ * Failure.describe(new TypeError("not a film")) // => { tag: "TypeError", message: "not a film" }
+ * Failure.describe({ _tag: "OutOfStock", sku: "x" }) // => { tag: "OutOfStock", message: "OutOfStock" }
+ * ```
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
+  if (Predicate.isObject(error)) {
+    const record = error as { readonly _tag?: unknown; readonly name?: unknown; readonly message?: unknown }
+    const tag = typeof record._tag === "string" && record._tag !== ""
+      ? record._tag
+      : typeof record.name === "string" && record.name !== ""
+      ? record.name
+      : error.constructor?.name || "Object"
+    const own = typeof record.message === "string" ? record.message : ""
+    const inner: unknown = (error as { readonly cause?: unknown }).cause
+    const message = own !== "" ? own : inner === undefined || inner === error ? tag : describe(inner).message
+    return { tag, message }
+  }
+  const text = typeof error === "string" ? error : String(error)
+  return { tag: typeof error, message: text === "" ? "(empty string)" : text }
+}
+
+const error = (failure: Failure<unknown, unknown>): unknown => {
+  if (failure.step === "decode") return failure.issue
+  return Cause.hasInterruptsOnly(failure.cause) ? "interrupted by its own program" : Cause.squash(failure.cause)
+}
+
+/**
+ * Tag and message of what a failure failed with.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const describeFailure = (
+  failure: Failure<unknown, unknown>
+): { readonly tag: string; readonly message: string } => describe(error(failure))
+
+/**
+ * One sentence that says what failed and why: the reason of a dead letter.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const reason = (failure: Failure<unknown, unknown>): string => {
+  const { message, tag } = describeFailure(failure)
+  if (failure.step === "decode") return `invalid payload: ${message}`
+  const tries = failure.attempts > 1 ? ` after ${failure.attempts} attempts` : ""
+  const what = message === tag ? tag : `${tag}: ${message}`
+  return `${failure.step} failed${tries}: ${what}`
+}

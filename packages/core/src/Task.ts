@@ -1,0 +1,456 @@
+/**
+ * A named program with its source, its steps and its policy: what a user writes, and how it is run.
+ *
+ * **Guarantee**: at-least-once. A transaction is acknowledged only after its results are confirmed at every sink. Make
+ * processing idempotent.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Pipeable from "effect/Pipeable"
+import * as Queue from "effect/Queue"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { AnyDeadLetters, AnySink, AnySource } from "./Connector.ts"
+import { FetchError } from "./ConnectorError.ts"
+import type { Control } from "./Control.ts"
+import type { Decision } from "./Decision.ts"
+import * as Delivery from "./Delivery.ts"
+import type { Disposition } from "./Disposition.ts"
+import type { Failure } from "./Failure.ts"
+import { alwaysRetries, fromCases } from "./internal/decide.ts"
+import type { Definition } from "./internal/definition.ts"
+import type { Loop } from "./internal/engine/loop.ts"
+import { policyOf, run as runDefinition, type RunOptions, service } from "./internal/engine/run.ts"
+import { Tally } from "./internal/engine/tally.ts"
+import { retryNeedsAttempts } from "./internal/engine/validate.ts"
+import type { Outcome, Summary } from "./Outcome.ts"
+import * as Policy from "./Policy.ts"
+import { Unsupported } from "./Reason.ts"
+import type { RunError } from "./TaskError.ts"
+import type { Transaction } from "./Transaction.ts"
+
+/**
+ * Anything with a name that runs to an end. `X` is what running it can fail with, `R` what it still needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any<out X, out R> extends Pipeable.Pipeable {
+  readonly name: string
+  readonly "~X": (_: never) => X
+  readonly "~R": (_: never) => R
+}
+
+/**
+ * A task over transactions: `A` is the payload, `B` the result of the process step, `E` its error, `R` what it needs,
+ * and `X` what running it can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Task<in out A, in out B, in out E, out R, out X = RunError> extends Any<X, R> {
+  readonly "~A": (a: A) => A
+  readonly "~B": (b: B) => B
+  readonly "~E": (e: E) => E
+}
+
+// How a task is kept behind its types. `effect` is the whole of a `Task.make`.
+interface Kept {
+  readonly definition?: Definition
+  readonly effect?: Effect.Effect<unknown, unknown, unknown>
+}
+
+const kept = Symbol("@ergon/core/Task")
+
+const make_ = (name: string, what: Kept): never =>
+  Object.assign(Object.create(Pipeable.Prototype), { name, [kept]: what }) as never
+
+const keptOf = (self: Any<unknown, unknown>): Kept => (self as unknown as { readonly [kept]: Kept })[kept]
+
+const definitionOf = (self: Any<unknown, unknown>): Definition => keptOf(self).definition!
+
+/** A combinator: the same task with some of its definition changed, refused at once when that cannot be. */
+const change = (patch: (definition: Definition) => Partial<Definition>) => (self: Any<unknown, unknown>): never => {
+  const definition = definitionOf(self)
+  const changed = { ...definition, ...patch(definition) }
+  const problem = retryNeedsAttempts(changed, policyOf(changed))
+  if (problem !== undefined && definition.decidesRetry === changed.decidesRetry) throw new Policy.PolicyError({ problems: [problem] })
+  return make_(changed.name, { definition: changed })
+}
+
+const define = (name: string, from: Definition["from"], process: Definition["process"]): never => {
+  if (typeof name !== "string" || name.trim() === "") {
+    throw new TypeError(`a task needs a name: a non-empty string, got ${JSON.stringify(name)}`)
+  }
+  const definition: Definition = {
+    name,
+    from,
+    process,
+    sinks: [],
+    onSuccess: undefined,
+    onFailure: undefined,
+    deadLetter: undefined,
+    decide: undefined,
+    decidesRetry: false,
+    orderBy: undefined,
+    policy: {},
+    layers: []
+  }
+  return make_(name, { definition })
+}
+
+/**
+ * A task that consumes from a source.
+ *
+ * **Details**
+ * Every attempt of `process` has a Scope of its own: what it acquires is released when the attempt ends. A typed error
+ * is retried by the policy and then dead-lettered, unless `decide` says otherwise; a defect is not retried.
+ *
+ * **Example** (A consumer with a sink)
+ * ```ts import.meta.vitest
+ * import { Connector, Memory, Task, Transaction } from "@ergon/core"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * class Orders extends Connector.Source<Orders>()("orders", Schema.Struct({ quantity: Schema.Int })) {}
+ * class Totals extends Connector.Sink<Totals>()("totals", Schema.Int) {}
+ *
+ * const totals = Task.consumer("totals", Orders, (order) => Effect.succeed(order.payload.quantity * 2)).pipe(
+ *   Task.dispatch(Totals, (order, total) => Transaction.make(`total-${order.id}`, total))
+ * )
+ * const layers = Layer.mergeAll(Memory.source(Orders, [Transaction.make("1", { quantity: 21 })]), Memory.sink(Totals))
+ * const summary = await Effect.runPromise(Task.run(totals).pipe(Effect.provide(layers)))
+ * summary.succeeded // => 1
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const consumer = <Self, S extends Schema.Constraint, B, E, R>(
+  name: string,
+  source: AnySource<Self, S>,
+  process: (transaction: Transaction<S["Type"]>) => Effect.Effect<B, E, R>
+): Task<S["Type"], B, E, Self | S["DecodingServices"] | Exclude<R, Scope.Scope>> =>
+  define(name, { _tag: "source", key: source as never }, process as never)
+
+/**
+ * A task that produces: its transactions come from an Iterable or a Stream, and are settled nowhere.
+ *
+ * **Details**
+ * The same steps, combinators and policy as a consumer; `prepare` is its process step. It works batch by batch, each
+ * finished before the next, unless its policy says `loop.mode: "continuous"`. What is requeued comes again from memory.
+ * Without `deadLetter`, what is given up fails the run with `ProducerFailed`, after everything else was done.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const producer: {
+  <A, SE, SR, B, E, R>(
+    name: string,
+    transactions: Stream.Stream<Transaction<A>, SE, SR>,
+    prepare: (transaction: Transaction<A>) => Effect.Effect<B, E, R>
+  ): Task<A, B, E, SR | Exclude<R, Scope.Scope>, RunError | SE>
+  <A, B, E, R>(
+    name: string,
+    transactions: Iterable<Transaction<A>>,
+    prepare: (transaction: Transaction<A>) => Effect.Effect<B, E, R>
+  ): Task<A, B, E, Exclude<R, Scope.Scope>>
+} = (
+  name: string,
+  transactions: Stream.Stream<Transaction<unknown>, unknown, unknown> | Iterable<Transaction<unknown>>,
+  prepare: (transaction: never) => Effect.Effect<unknown, unknown, unknown>
+): never => {
+  const stream = Stream.isStream(transactions) ? transactions : Stream.fromIterable(transactions)
+  return define(name, { _tag: "stream", stream: stream as Stream.Stream<Transaction<unknown>> }, prepare as never)
+}
+
+/**
+ * The escape hatch: any program, run under a name with everything that surrounds tasks. It has no transactions, so
+ * `dispatch` and its siblings do not apply.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <B, X, R>(name: string, effect: Effect.Effect<B, X, R>): Any<X, Exclude<R, Scope.Scope>> =>
+  make_(name, { effect })
+
+/**
+ * Sends results to a sink: one, several or none per transaction. Given more than once, a task has several sinks.
+ *
+ * **Details**
+ * The transaction is acknowledged once every sink has confirmed. A sink that confirmed is not sent the same outputs
+ * again when another one is retried; after a redelivery it is, so give outputs ids that follow from the input.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const dispatch = <Self, S extends Schema.Constraint, A, B>(
+  sink: AnySink<Self, S>,
+  outputs: (transaction: Transaction<A>, result: B) => Transaction<S["Type"]> | ReadonlyArray<Transaction<S["Type"]>>
+) =>
+<E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R | Self | S["EncodingServices"], X> =>
+  change((definition) => ({ sinks: [...definition.sinks, { key: sink as never, outputs: outputs as never }] }))(self)
+
+/**
+ * What to do after every sink has confirmed and before the settlement. When it fails, the program is not run again: the
+ * transaction goes to the exception step.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const onSuccess =
+  <A, B, E2, R2>(f: (transaction: Transaction<A>, result: B) => Effect.Effect<unknown, E2, R2>) =>
+  <E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R | Exclude<R2, Scope.Scope>, X> =>
+    change(() => ({ onSuccess: f as never }))(self)
+
+/**
+ * What to do when a transaction has failed for good. It may return a disposition; without one the transaction is
+ * dead-lettered.
+ *
+ * **Details**
+ * Called at most once per delivery, under a budget of its own (`exception` in the policy). When it fails, the
+ * transaction is requeued.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const onFailure =
+  <A, E, E2, R2>(f: (failure: Failure<A, E>) => Effect.Effect<Disposition | void, E2, R2>) =>
+  <B, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R | Exclude<R2, Scope.Scope>, X> =>
+    change(() => ({ onFailure: f as never }))(self)
+
+/**
+ * Where transactions go that failed for good, as `DeadLetter` envelopes; they are acknowledged once it has confirmed.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const deadLetter =
+  <Self>(sink: AnyDeadLetters<Self>) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R | Self, X> =>
+    change(() => ({ deadLetter: sink as never }))(self)
+
+/**
+ * Says that what fails for good may be dropped: it is acknowledged, counted as discarded, and nothing of it is kept.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const discardFailures = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
+  change(() => ({ deadLetter: "discard" }))(self)
+
+/**
+ * Sets the policy; given more than once, the later fields win.
+ *
+ * **Gotchas**
+ * Throws a `PolicyError` that names every problem with its path, its value and what is valid.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const policy =
+  (input: Policy.Input) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
+    change((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
+
+type Tagged = { readonly _tag: string }
+type Untagged<E> = Exclude<E, Tagged>
+
+/**
+ * One decision, or a function to one, for every tag of `E` and for nothing else.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DecideCases<E, Cases> =
+  & {
+    readonly [K in Extract<E, Tagged>["_tag"]]: Decision | ((error: Extract<E, { readonly _tag: K }>) => Decision)
+  }
+  & { readonly [K in Exclude<keyof Cases, Extract<E, Tagged>["_tag"]>]: never }
+
+/**
+ * The compile error of `decide` for errors that have no tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TaggedOnly<E> = [Untagged<E>] extends [never] ? unknown
+  : "this error has members without a _tag: pass a function instead of a record"
+
+/**
+ * Decides about the typed errors of the process step: a record that is total over their tags, or a function.
+ *
+ * **Details**
+ * A missing or an extra tag does not compile. Decisions to retry are bounded by `process.retry.maxAttempts`; a record
+ * that gives `Decision.retry` as a value needs it to be at least 2. `Decision.nonRetryable` wins over this.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const decide: {
+  <E>(decide: (error: E) => Decision): <A, B, R, X>(self: Task<A, B, E, R, X>) => Task<A, B, E, R, X>
+  <E, Cases extends DecideCases<E, Cases>>(
+    cases: Cases & TaggedOnly<E>
+  ): <A, B, R, X>(self: Task<A, B, E, R, X>) => Task<A, B, E, R, X>
+} = (how: ((error: never) => Decision) | Parameters<typeof fromCases>[0]) =>
+  change(() =>
+    typeof how === "function"
+      ? { decide: how as never, decidesRetry: false }
+      : { decide: fromCases(how), decidesRetry: alwaysRetries(how) }
+  )
+
+/**
+ * Orders by a key of the transaction: those of one key run one after another, other keys go on beside them.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const orderBy =
+  <A>(key: (transaction: Transaction<A>) => string) =>
+  <B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> => change(() => ({ orderBy: key as never }))(self)
+
+/**
+ * Gives a task some of what it needs. The Layer is built when the task runs and closed when it ends; its errors join
+ * the errors of the run.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const provide =
+  <ROut, X2, RIn>(layer: Layer.Layer<ROut, X2, RIn>) =>
+  <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, Exclude<R, ROut> | RIn, X | X2> =>
+    change((definition) => ({ layers: [...definition.layers, layer as never] }))(self)
+
+const start = (
+  self: Any<unknown, unknown>,
+  options: RunOptions,
+  body = (definition: Definition): Effect.Effect<unknown, unknown> => runDefinition(definition, options)
+): Effect.Effect<never, never, never> => {
+  const definition = definitionOf(self)
+  return definition.layers.reduce<Effect.Effect<unknown, unknown, unknown>>(
+    (effect, layer) => Effect.provide(effect, layer),
+    body(definition)
+  ) as never
+}
+
+/**
+ * Runs a task to its end and says what it did.
+ *
+ * **Details**
+ * A run ends when its source is empty and nothing is in flight, unless `loop.streaming` is on; at `loop.limit`; and when
+ * its source has come to its end. Interrupting it drains: worst case `shutdown.grace` plus `shutdown.close`. `control`
+ * is a handle on the run.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <X, R>(
+  self: Any<X, R>,
+  options: { readonly control?: Control | undefined } = {}
+): Effect.Effect<Summary, X, R> => {
+  const { effect } = keptOf(self)
+  if (effect !== undefined) return runProgram(effect) as Effect.Effect<Summary, X, R>
+  return start(self, options.control === undefined ? {} : { attach: options.control["~attach"] })
+}
+
+const runProgram = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<Summary, unknown, unknown> =>
+  Effect.map(Effect.timed(Effect.scoped(effect)), ([duration]) => new Tally().summary(0, Duration.toMillis(duration)))
+
+const mostUnread = 1024
+
+/**
+ * The same engine as a Stream of outcomes, each told once its settlement is confirmed. Ending the stream early drains
+ * the run; a slow reader slows the run.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const outcomes = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Stream.Stream<Outcome<A, B, E>, X, R> =>
+  Stream.suspend(() => {
+    let unread = (): number => 0
+    let loop: Loop | undefined
+    return Stream.callback<Outcome<A, B, E>, X, R>((queue) => {
+      unread = () => Queue.sizeUnsafe(queue)
+      const options: RunOptions = {
+        observe: (outcome) => void Queue.offerUnsafe(queue, outcome as Outcome<A, B, E>),
+        behind: () => unread() > mostUnread,
+        attach: (attached) => {
+          loop = attached
+        }
+      }
+      return Effect.andThen(start(self, options), Queue.end(queue))
+    }, { bufferSize: Number.POSITIVE_INFINITY }).pipe(
+      // What was unread has been read: go on.
+      Stream.mapArray((read) => {
+        loop?.pump()
+        return read
+      })
+    )
+  })
+
+/**
+ * Pushes one transaction through the same lifecycle, under the same policy and deadline, and settles nothing.
+ *
+ * **Details**
+ * The transaction is given decoded. What would be requeued or released is only said to be. Dead letters go to the
+ * task's sink.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runTransaction = <A, B, E, R, X>(
+  self: Task<A, B, E, R, X>,
+  transaction: Transaction<A>
+): Effect.Effect<Outcome<A, B, E>, X, R> =>
+  Effect.suspend(() => only(self, { delivery: Delivery.make(transaction), transaction }, false))
+
+/**
+ * Claims one transaction by its id at the source, runs it and settles it.
+ *
+ * **Details**
+ * Fails with a `FetchError`: `NotFound` when the source has no such transaction, `Unsupported` when it cannot look one
+ * up. Then no step of the task runs.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runById = <A, B, E, R, X>(
+  self: Task<A, B, E, R, X>,
+  id: string
+): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> =>
+  start(self, {}, (definition) =>
+    Effect.flatMap(resolve(definition, id), (delivery) =>
+      observed((observe) =>
+        runDefinition(definition, { observe, only: { delivery, transaction: undefined }, settles: true })
+      )))
+
+const resolve = (definition: Definition, id: string): Effect.Effect<Delivery.Delivery, FetchError> =>
+  Effect.contextWith((context) => {
+    const found = definition.from._tag === "source" ? service(context, definition.from.key).source.resolve : undefined
+    if (found !== undefined) return found(id)
+    const message = `the source of task "${definition.name}" cannot look up a transaction by its id`
+    return Effect.fail(new FetchError({ reason: new Unsupported({ message }) }))
+  })
+
+const only = (
+  self: Any<unknown, unknown>,
+  one: NonNullable<RunOptions["only"]>,
+  settles: boolean
+): Effect.Effect<never, never, never> =>
+  start(self, {}, (definition) =>
+    observed((observe) => runDefinition(definition, { observe, only: one, settles })))
+
+/** Runs something that ends one transaction, and answers with its outcome. */
+const observed = (
+  running: (observe: NonNullable<RunOptions["observe"]>) => Effect.Effect<Summary, unknown>
+): Effect.Effect<Outcome<unknown, unknown, unknown>, unknown> =>
+  Effect.suspend(() => {
+    let outcome: Outcome<unknown, unknown, unknown> | undefined
+    return Effect.flatMap(
+      running((observed) => {
+        outcome = observed
+      }),
+      () => outcome === undefined ? Effect.die("a transaction ended without an outcome") : Effect.succeed(outcome)
+    )
+  })

@@ -1,0 +1,101 @@
+/**
+ * One attempt of a step: a fresh root fiber, cut off by the watcher when its time is up.
+ *
+ * Most attempts of fast programs end before `fork` returns. They take the straight path: no observer, no timer.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type { Engine } from "./engine.ts"
+import type { Slot } from "./slot.ts"
+
+export type Done = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>) => void
+
+export const attempt = (
+  engine: Engine,
+  slot: Slot,
+  effect: Effect.Effect<unknown, unknown>,
+  timeout: number,
+  done: Done
+): void => {
+  if (timeout !== Infinity) {
+    slot.attemptDueAt = engine.watcher.now() + timeout
+    slot.schedule()
+    engine.watcher.arm(slot.dueAt)
+  }
+  const fiber = engine.fork(effect)
+  const exit = fiber.pollUnsafe()
+  if (exit !== undefined) {
+    slot.attemptDueAt = Infinity
+    done(engine, slot, exit)
+    return
+  }
+  slot.fiber = fiber
+  fiber.addObserver((exit) => {
+    slot.fiber = undefined
+    slot.attemptDueAt = Infinity
+    done(engine, slot, exit)
+    engine.pump()
+  })
+}
+
+// A program that fails at once and is tried again at once would never leave this tick, nor its stack.
+const attemptsPerTick = 32
+
+/**
+ * Waits before the next attempt. `false` when the wait would outlast the transaction's deadline: then it is not begun.
+ */
+export const wait = (engine: Engine, slot: Slot, delay: number, next: (slot: Slot) => void): boolean => {
+  engine.tally.retries++
+  if (delay <= 0 && slot.attempt % attemptsPerTick !== 0) {
+    next(slot)
+    return true
+  }
+  const resumeAt = engine.watcher.now() + delay
+  if (resumeAt >= slot.deadline) {
+    engine.tally.retries--
+    return false
+  }
+  slot.resume = next
+  slot.attemptDueAt = resumeAt
+  slot.schedule()
+  engine.watcher.arm(slot.dueAt)
+  return true
+}
+
+/** Something of this slot is due: the end of a wait, the timeout of an attempt, or the transaction's deadline. */
+export const due = (engine: Engine, slot: Slot, now: number): void => {
+  if (slot.deadline <= now) {
+    slot.deadline = Infinity
+    slot.attemptDueAt = Infinity
+    cut(engine, slot, "deadline")
+  } else if (slot.attemptDueAt <= now) {
+    slot.attemptDueAt = Infinity
+    if (slot.resume !== undefined) {
+      const next = slot.resume
+      slot.resume = undefined
+      next(slot)
+    } else {
+      cut(engine, slot, "attempt")
+    }
+  }
+  slot.schedule()
+  engine.watcher.arm(slot.dueAt)
+  engine.pump()
+}
+
+/** Ends what the slot does now, for this reason. */
+export const cut = (engine: Engine, slot: Slot, reason: "attempt" | "deadline" | "stop"): void => {
+  // A deadline or a stop that comes while an attempt resists its interruption outranks it.
+  slot.cut = reason
+  if (slot.fiber !== undefined) {
+    slot.fiber.interruptUnsafe()
+  } else if (slot.resume !== undefined) {
+    slot.resume = undefined
+    engine.cutOff(slot)
+  } else if (slot.abandon !== undefined) {
+    const abandon = slot.abandon
+    slot.abandon = undefined
+    abandon(slot)
+    engine.cutOff(slot)
+  }
+}

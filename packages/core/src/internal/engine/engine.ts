@@ -1,0 +1,41 @@
+/**
+ * What the steps share: the compiled task, the clock, the counters, and the way a slot comes free again. `run.ts`
+ * builds it; the steps only see this.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { Disposition } from "../../Disposition.ts"
+import type { Kind } from "../../Outcome.ts"
+import type { Gatherer } from "./gather.ts"
+import type { Plan } from "./plan.ts"
+import type { Slot } from "./slot.ts"
+import type { Tally } from "./tally.ts"
+import type { Watcher } from "./watcher.ts"
+
+export interface Engine {
+  readonly plan: Plan
+  readonly watcher: Watcher
+  readonly tally: Tally
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  // One per sink of the task, in their order; and one for its dead letters.
+  readonly sinks: ReadonlyArray<Gatherer>
+  readonly deadLetters: Gatherer | undefined
+  // How many slots are taken.
+  active: number
+
+  /** The slot's work is over: hands its item over to be settled, and frees the slot. */
+  finish(slot: Slot, kind: Kind, disposition: Disposition): void
+  /** The same for an item that the sink's database has settled already, in the commit of its results. */
+  finishCommitted(slot: Slot): void
+  /** The delivery is no longer ours: no settlement, no further routing. */
+  redeliver(slot: Slot, why: string): void
+  /** The slot was cut off where no fiber's exit tells it. */
+  cutOff(slot: Slot): void
+  /** Ends the run with this error, after what runs now. */
+  abort(slot: Slot, error: unknown): void
+  /** Starts whatever can start. */
+  pump(): void
+  /** Runs something soon, after what happens in this tick, together with everything else that is asked for soon. */
+  soon(task: () => void): void
+  warn(message: string, annotations: Record<string, unknown>): void
+}

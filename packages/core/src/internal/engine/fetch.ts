@@ -1,0 +1,286 @@
+/**
+ * The fetch step: asks the source for what the slots can take, and keeps what they have not taken yet.
+ *
+ *     resting -> fetching -> resting       deliveries came, or the source is empty: again at once, or after a backoff
+ *                    |
+ *                    +-> ended             the limit is reached, the source has come to its end, a run that does not
+ *                                          stream found nothing with nothing in flight, or fetching failed for good
+ *
+ * One fetch is in flight at a time. Idle slots keep polling while slow transactions run. What is asked for is never
+ * more than what is left of `loop.limit`; what a source hands over beyond that is released.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import type { FetchRequest } from "../../Connector.ts"
+import { FetchError } from "../../ConnectorError.ts"
+import type { Delivery } from "../../Delivery.ts"
+import { Throttled, Timeout, Unknown } from "../../Reason.ts"
+import { decodeAhead } from "./decode.ts"
+import * as Item from "./item.ts"
+import { orderKey } from "./lanes.ts"
+import type { Plan } from "./plan.ts"
+import type { Tally } from "./tally.ts"
+import type { Watched, Watcher } from "./watcher.ts"
+
+export interface IntakeOptions {
+  readonly plan: Plan
+  readonly watcher: Watcher
+  readonly tally: Tally
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  // When a lease that starts now runs out.
+  readonly expiry: (now: number) => number
+  // How many transactions can run at once, as it is now.
+  readonly concurrency: () => number
+  // Nothing runs, waits or is being settled.
+  readonly quiet: () => boolean
+  readonly fetched: (item: Item.Item) => void
+  readonly release: (item: Item.Item) => void
+  readonly pump: () => void
+}
+
+export class Intake {
+  private readonly options: IntakeOptions
+  private readonly resumeAt: Watched
+  private readonly expiry: Watched
+  private buffer: ReadonlyArray<Item.Item> = []
+  private head = 0
+  // Started before the buffer: the next ones of their lanes, and what was held.
+  private readonly front: Array<Item.Item> = []
+  private fiber: Fiber.Fiber<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done> | undefined
+  private starting = false
+  private resting = false
+  private stopped = false
+  private failures = 0
+  private empties = 0
+  private startedAt = 0
+  private startedQuiet = false
+  // Observed milliseconds of a fetch, and transactions started per millisecond: what `prefetch: "auto"` goes by.
+  private roundTrip = 0
+  private rate = 0
+  private lastFetchAt = -1
+  ended = false
+  error: FetchError | undefined
+  counts: Map<string, number> | undefined
+
+  constructor(options: IntakeOptions) {
+    this.options = options
+    this.resumeAt = options.watcher.entry(() => {
+      this.resting = false
+      options.pump()
+    })
+    this.expiry = options.watcher.entry(() => this.fiber?.interruptUnsafe())
+    if (options.plan.source.capabilities.deliveries === "engine") this.counts = new Map()
+    if (options.plan.limit === 0) this.ended = true
+  }
+
+  get fetching(): boolean {
+    return this.fiber !== undefined || this.starting
+  }
+
+  get buffered(): number {
+    return this.buffer.length - this.head + this.front.length
+  }
+
+  /** The next one to start, from the front or, if it may enter its lane, from the buffer. */
+  take(enter: (item: Item.Item) => boolean): Item.Item | undefined {
+    if (this.front.length > 0) return this.front.shift()
+    while (this.head < this.buffer.length) {
+      const item = this.buffer[this.head++]!
+      if (enter(item)) return item
+    }
+    return undefined
+  }
+
+  /** Comes before everything else: it holds its lane already. */
+  putFirst(item: Item.Item): void {
+    this.front.push(item)
+  }
+
+  /** No fetch any more. What is buffered is handed out to be released. */
+  stop(): ReadonlyArray<Item.Item> {
+    this.stopped = true
+    this.ended = true
+    this.resumeAt.dueAt = Infinity
+    this.fiber?.interruptUnsafe()
+    const left = this.front.concat(this.buffer.slice(this.head))
+    this.front.length = 0
+    this.buffer = []
+    this.head = 0
+    return left
+  }
+
+  /** Something may be there again: no backoff. */
+  wake(): void {
+    this.empties = 0
+    if (this.resting && this.failures === 0) {
+      this.resting = false
+      this.resumeAt.dueAt = Infinity
+    }
+  }
+
+  /** Fetches if there is room and reason to. `true` when deliveries came at once. */
+  fetch(free: number): boolean {
+    if (this.ended || this.resting || this.fetching) return false
+    const max = this.ask(free)
+    if (max <= 0) return false
+    const { plan, watcher } = this.options
+    this.startedAt = watcher.now()
+    this.startedQuiet = this.options.quiet()
+    if (plan.fetch.timeout !== Infinity) watcher.set(this.expiry, this.startedAt + plan.fetch.timeout)
+    this.starting = true
+    const fiber = this.options.fork(this.request({ max, wait: plan.fetch.wait }))
+    this.starting = false
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.arrived(exit)
+    this.fiber = fiber
+    fiber.addObserver((exit) => {
+      this.fiber = undefined
+      this.arrived(exit)
+      this.options.pump()
+    })
+    return false
+  }
+
+  private request(
+    request: FetchRequest
+  ): Effect.Effect<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done> {
+    const { plan } = this.options
+    if (plan.orderBy === undefined) return plan.source.fetch(request)
+    // The order depends on the payload: decode before the lanes are entered. What was fetched must not be lost to an
+    // interruption in between.
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(plan.source.fetch(request)), (deliveries) => {
+        const items = deliveries.map((delivery) => this.item(delivery))
+        return Effect.map(decodeAhead(plan, items), () => {
+          for (const item of items) orderKey(plan.orderBy!, item)
+          return items
+        })
+      })
+    )
+  }
+
+  private ask(free: number): number {
+    const { plan, tally } = this.options
+    const left = plan.limit - tally.fetched
+    const size = plan.fetch.batchSize ?? this.options.concurrency()
+    if (plan.mode === "batch") return this.options.quiet() ? Math.min(size, left) : 0
+    const { buffered } = this
+    const most = Math.min(free + this.prefetch(size) - buffered, size, left)
+    // Topping a full buffer up one by one would cost a round trip each.
+    return buffered === 0 || most >= Math.min(size / 2, left) ? most : 0
+  }
+
+  private prefetch(size: number): number {
+    const { prefetch } = this.options.plan.fetch
+    return prefetch === "auto" ? Math.min(size, Math.floor(this.rate * this.roundTrip)) : prefetch
+  }
+
+  private arrived(
+    exit: Exit.Exit<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done>
+  ): boolean {
+    this.expiry.dueAt = Infinity
+    const now = this.options.watcher.now()
+    if (Exit.isSuccess(exit)) {
+      if (exit.value.length > 0) return this.accept(exit.value, now)
+      this.failures = 0
+      this.empty(now)
+    } else this.failed(exit.cause, now)
+    return false
+  }
+
+  private accept(arrived: ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, now: number): boolean {
+    const { plan, tally } = this.options
+    this.failures = 0
+    this.empties = 0
+    this.observe(arrived.length, now)
+    const items = plan.orderBy === undefined
+      ? (arrived as ReadonlyArray<Delivery>).map((delivery) => this.item(delivery))
+      : arrived as ReadonlyArray<Item.Item>
+    const left = Math.max(0, plan.limit - tally.fetched)
+    tally.fetched += items.length
+    for (const item of items) this.options.fetched(item)
+    if (tally.fetched >= plan.limit) this.ended = true
+    const kept = this.stopped ? 0 : Math.min(left, items.length)
+    for (let i = kept; i < items.length; i++) this.options.release(items[i]!)
+    this.buffer = this.head < this.buffer.length
+      ? this.buffer.slice(this.head).concat(kept === items.length ? items : items.slice(0, kept))
+      : kept === items.length
+      ? items
+      : items.slice(0, kept)
+    this.head = 0
+    if (plan.mode === "batch" && plan.fetch.interval > 0) this.rest(this.startedAt + plan.fetch.interval)
+    return kept > 0
+  }
+
+  private item(delivery: Delivery): Item.Item {
+    const { plan } = this.options
+    const deliveries = delivery.deliveries + (this.counts?.get(delivery.transaction.id) ?? 0)
+    const key = plan.lanes ? delivery.key : undefined
+    const item = Item.make(delivery, deliveries, key, this.options.expiry(this.startedAt))
+    if (plan.prepared !== undefined) item.transaction = plan.prepared
+    return item
+  }
+
+  private observe(count: number, now: number): void {
+    const took = now - this.startedAt
+    this.roundTrip = this.roundTrip === 0 ? took : this.roundTrip * 0.8 + took * 0.2
+    if (this.lastFetchAt >= 0 && now > this.lastFetchAt) {
+      const rate = count / (now - this.lastFetchAt)
+      this.rate = this.rate === 0 ? rate : this.rate * 0.8 + rate * 0.2
+    }
+    this.lastFetchAt = now
+  }
+
+  private empty(now: number): void {
+    const { plan } = this.options
+    if (this.stopped) return
+    if (!plan.streaming && this.startedQuiet && this.options.quiet()) {
+      this.ended = true
+      return
+    }
+    // A source that has waited for a first delivery may be asked again at once.
+    const waited = plan.fetch.waitMillis > 0 && now - this.startedAt >= plan.fetch.waitMillis
+    this.empties++
+    this.rest(waited ? now : now + plan.emptyDelay(this.empties))
+  }
+
+  private failed(cause: Cause.Cause<FetchError | Cause.Done>, now: number): void {
+    if (this.stopped) return
+    if (Pull.isDoneCause(cause)) {
+      this.ended = true
+      return
+    }
+    const error = fetchError(cause)
+    const { plan } = this.options
+    this.failures++
+    const { retry } = plan.fetch
+    const tryAgain = error.reason.isRetryable && this.failures < retry.maxAttempts
+    if (!tryAgain) {
+      this.error = error
+      this.ended = true
+      return
+    }
+    this.options.tally.retries++
+    const asked = error.reason instanceof Throttled ? error.reason.retryAfter ?? 0 : 0
+    this.rest(now + Math.max(asked, retry.delay(this.failures) || plan.emptyDelay(this.failures)))
+  }
+
+  private rest(until: number): void {
+    this.resting = true
+    this.options.watcher.set(this.resumeAt, until)
+  }
+}
+
+const fetchError = (cause: Cause.Cause<FetchError | Cause.Done>): FetchError => {
+  const found = Cause.findError(cause)
+  if (Result.isSuccess(found) && found.success instanceof FetchError) return found.success
+  return new FetchError({
+    reason: Cause.hasInterruptsOnly(cause)
+      ? new Timeout({ message: "the fetch did not end in time" })
+      : new Unknown({ message: "the source failed with a defect", cause: Cause.squash(cause) })
+  })
+}

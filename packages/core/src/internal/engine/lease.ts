@@ -1,0 +1,100 @@
+/**
+ * Keeps the leases of everything that is fetched and not settled: what runs, what waits in the buffer or in a lane, and
+ * what waits to be settled. One extension for all of them, three times per lease.
+ *
+ * An item whose lease is lost, or was not extended in time, is marked: it is not started any more, and what runs of it
+ * is not routed any further. Worst case: a loss is noticed after a third of the lease.
+ */
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type { SourceService } from "../../Connector.ts"
+import type { SettleError } from "../../ConnectorError.ts"
+import type { Item } from "./item.ts"
+import type { Watched, Watcher } from "./watcher.ts"
+
+export interface LeaseKeeperOptions {
+  readonly source: SourceService
+  readonly watcher: Watcher
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly warn: (message: string, annotations: Record<string, unknown>) => void
+}
+
+export class LeaseKeeper {
+  private readonly options: LeaseKeeperOptions
+  private readonly held = new Set<Item>()
+  private readonly tick: Watched
+  private readonly duration: number
+  private readonly extend: SourceService["extend"]
+  private fiber: Fiber.Fiber<ReadonlyArray<number>, SettleError> | undefined
+
+  constructor(options: LeaseKeeperOptions) {
+    this.options = options
+    const { lease } = options.source.capabilities
+    this.duration = lease === undefined ? Infinity : Duration.toMillis(lease.duration)
+    this.extend = lease?.extend === true ? options.source.extend : undefined
+    this.tick = options.watcher.entry(() => this.extendAll())
+  }
+
+  /** When a lease that starts now runs out, unless it is extended. */
+  expiry(now: number): number {
+    return now + this.duration
+  }
+
+  /** Whether the deadline of a transaction has to stay within its lease. */
+  get clips(): boolean {
+    return this.duration !== Infinity && this.extend === undefined
+  }
+
+  hold(item: Item): void {
+    if (this.extend === undefined) return
+    this.held.add(item)
+    if (this.tick.dueAt === Infinity && this.fiber === undefined) this.rest()
+  }
+
+  /** Its settlement is on its way, or it is not ours any more. */
+  release(item: Item): void {
+    if (this.extend !== undefined) this.held.delete(item)
+  }
+
+  private rest(): void {
+    this.options.watcher.set(this.tick, this.options.watcher.now() + this.duration / 3)
+  }
+
+  private extendAll(): void {
+    const items = Array.from(this.held).filter((item) => !item.lost)
+    if (items.length === 0) return
+    const asked = this.options.watcher.now()
+    const fiber = this.options.fork(this.extend!(items.map((item) => item.delivery)))
+    const arrived = (exit: Exit.Exit<ReadonlyArray<number>, SettleError>): void => {
+      this.fiber = undefined
+      this.extended(items, asked, exit)
+      if (this.held.size > 0) this.rest()
+    }
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return arrived(exit)
+    this.fiber = fiber
+    fiber.addObserver(arrived)
+  }
+
+  private extended(
+    items: ReadonlyArray<Item>,
+    asked: number,
+    exit: Exit.Exit<ReadonlyArray<number>, SettleError>
+  ): void {
+    if (Exit.isFailure(exit)) {
+      // Another try follows in a third of the lease; what runs out until then counts as lost.
+      const now = this.options.watcher.now()
+      for (const item of items) if (item.expiresAt <= now) this.lose(item)
+      return
+    }
+    for (const item of items) item.expiresAt = asked + this.duration
+    for (const index of exit.value) if (items[index] !== undefined) this.lose(items[index])
+  }
+
+  private lose(item: Item): void {
+    item.lost = true
+    this.held.delete(item)
+  }
+}

@@ -1,0 +1,455 @@
+/**
+ * The loop: starts transactions while there are slots, and ends when nothing is left to do.
+ *
+ *     running -> draining -> ended      drain: no fetch, no start; what runs may finish, what does not run is released
+ *        |          |
+ *        +----------+-> stopping -> ended     the grace is over, or the loop's timeout: what runs is interrupted and
+ *                                             released; what resists for longer than `shutdown.close` is left behind
+ *
+ * Everything happens in the tick in which it becomes possible; after `startsPerTick` starts, or with something to flush,
+ * the loop lets the event loop turn once. Nothing here waits: the watcher wakes it.
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Disposition from "../../Disposition.ts"
+import { describe } from "../../Failure.ts"
+import type { Kind, Outcome } from "../../Outcome.ts"
+import { Aborted, LoopTimeout, type RunError } from "../../TaskError.ts"
+import { cut, due } from "./attempt.ts"
+import { poisoned } from "./deadLetter.ts"
+import { decode } from "./decode.ts"
+import type { Engine } from "./engine.ts"
+import { cutOff } from "./exception.ts"
+import { Intake } from "./fetch.ts"
+import { Gatherer, type Route } from "./gather.ts"
+import { Hold } from "./hold.ts"
+import * as Item from "./item.ts"
+import { Lanes } from "./lanes.ts"
+import { LeaseKeeper } from "./lease.ts"
+import type { Plan } from "./plan.ts"
+import { RateLimit } from "./rate.ts"
+import { Settler } from "./settle.ts"
+import { Slot } from "./slot.ts"
+import { Tally } from "./tally.ts"
+import { type Watched, Watcher } from "./watcher.ts"
+
+const startsPerTick = 512
+// Settled items that the source has not confirmed: a slow source holds the loop up, it does not fill the memory.
+const mostUnconfirmed = 4096
+// Waiting behind the heads of their lanes: a slow key does not stop the others, and does not fill the memory.
+const mostInLanes = 4096
+
+export interface LoopOptions {
+  readonly plan: Plan
+  readonly clock: Clock.Clock
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly sinks: ReadonlyArray<Route>
+  readonly deadLetters: Route | undefined
+  readonly observe: ((outcome: Outcome<unknown, unknown, unknown>) => void) | undefined
+  // Whether whoever watches the outcomes is behind.
+  readonly behind: () => boolean
+  readonly ended: (error: RunError | undefined) => void
+}
+
+export class Loop implements Engine {
+  readonly plan: Plan
+  readonly watcher: Watcher
+  readonly tally = new Tally()
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly sinks: ReadonlyArray<Gatherer>
+  readonly deadLetters: Gatherer | undefined
+  active = 0
+  phase: "running" | "draining" | "stopping" | "ended" = "running"
+
+  private readonly options: LoopOptions
+  private readonly slots: Array<Slot> = []
+  private readonly free: Array<Slot> = []
+  private readonly intake: Intake
+  private readonly lanes = new Lanes()
+  private readonly leases: LeaseKeeper
+  private readonly settler: Settler
+  private readonly hold: Hold<() => void>
+  private readonly holding = new Set<Item.Item>()
+  private rate: RateLimit | undefined
+  private readonly nextStart: Watched
+  private concurrency: number
+  private tasks: Array<() => void> = []
+  private ticking = false
+  private yielding = false
+  private pumping = false
+  private starts = 0
+  private error: RunError | undefined
+
+  constructor(options: LoopOptions) {
+    const { plan } = options
+    this.options = options
+    this.plan = plan
+    this.fork = options.fork
+    this.concurrency = plan.concurrency
+    this.rate = plan.rate === undefined ? undefined : new RateLimit(plan.rate.limit, plan.rate.interval)
+    const watcher = this.watcher = new Watcher(options.clock, options.fork)
+    this.nextStart = watcher.entry(() => this.pump())
+    const warn = (message: string, annotations: Record<string, unknown>): void => this.warn(message, annotations)
+    const soon = (task: () => void): void => this.soon(task)
+    this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
+    this.settler = new Settler({
+      plan,
+      watcher,
+      fork: options.fork,
+      soon,
+      sending: (items) => {
+        for (const item of items) this.leases.release(item)
+      },
+      confirmed: (items) => this.confirmed(items),
+      warn
+    })
+    this.hold = new Hold(watcher, (ready) => {
+      ready()
+      this.pump()
+    })
+    this.intake = new Intake({
+      plan,
+      watcher,
+      tally: this.tally,
+      fork: options.fork,
+      expiry: (now) => this.leases.expiry(now),
+      concurrency: () => this.concurrency,
+      quiet: () => this.quiet,
+      fetched: (item) => {
+        this.settler.fetched(item)
+        this.leases.hold(item)
+      },
+      release: (item) => this.release(item),
+      pump: () => this.pump()
+    })
+    // With one slot there is nobody to gather with.
+    const gather = plan.concurrency === 1 ? undefined : soon
+    const route = (to: Route, timeout: number): Gatherer => new Gatherer(to, timeout, watcher, options.fork, gather)
+    this.sinks = options.sinks.map((to) => route(to, plan.dispatch.timeout))
+    this.deadLetters = options.deadLetters === undefined
+      ? undefined
+      : route(options.deadLetters, plan.exception.timeout)
+  }
+
+  start(): void {
+    if (this.plan.loopTimeout !== Infinity) {
+      const entry = this.watcher.entry(() => {
+        this.error ??= new LoopTimeout({ task: this.plan.name, timeout: this.plan.loopTimeout })
+        this.stop()
+      })
+      this.watcher.set(entry, this.watcher.now() + this.plan.loopTimeout)
+    }
+    this.pump()
+  }
+
+  get status() {
+    return {
+      inFlight: this.active,
+      buffered: this.intake.buffered + this.lanes.waiting,
+      held: this.holding.size,
+      settling: this.settler.unconfirmed,
+      concurrency: this.concurrency,
+      resisting: this.slots.reduce((count, slot) => slot.cut === "nothing" ? count : count + 1, 0)
+    }
+  }
+
+  setConcurrency(concurrency: number): void {
+    this.concurrency = concurrency
+    this.pump()
+  }
+
+  setRate(rate: { readonly limit: number; readonly interval: number } | undefined): void {
+    this.rate = rate === undefined ? undefined : new RateLimit(rate.limit, rate.interval)
+    this.pump()
+  }
+
+  /** No new fetch and no new start; what runs may finish within the grace, and the rest is released. */
+  drain(): void {
+    if (this.phase !== "running") return
+    this.phase = "draining"
+    this.giveBack()
+    const grace = this.watcher.entry(() => this.stop())
+    this.watcher.set(grace, this.watcher.now() + this.plan.grace)
+    this.pump()
+  }
+
+  /** Interrupts what runs, and releases it. */
+  stop(): void {
+    if (this.phase === "stopping" || this.phase === "ended") return
+    this.phase = "stopping"
+    this.giveBack()
+    const close = this.watcher.entry(() => this.leaveBehind())
+    this.watcher.set(close, this.watcher.now() + this.plan.close)
+    for (const slot of this.slots) if (slot.item !== undefined) cut(this, slot, "stop")
+    this.pump()
+  }
+
+  pump(): void {
+    if (this.pumping || this.yielding || this.phase === "ended") return
+    this.pumping = true
+    try {
+      while (this.startAll() && this.phase === "running" && this.settler.unconfirmed < mostUnconfirmed) {
+        if (this.lanes.waiting >= mostInLanes || this.options.behind()) break
+        if (!this.intake.fetch(this.concurrency - this.active)) break
+      }
+    } finally {
+      this.pumping = false
+    }
+    if (!this.yielding) this.endIfDone()
+  }
+
+  soon(task: () => void): void {
+    this.tasks.push(task)
+    this.tick()
+  }
+
+  finish(slot: Slot, kind: Kind, disposition: Disposition.Disposition): void {
+    const { item } = slot
+    if (item === undefined) return
+    item.kind = kind
+    item.disposition = disposition
+    this.vacate(slot)
+    if (disposition._tag === "Requeue" && this.phase === "running" && !this.plan.single) {
+      return this.requeue(item, Duration.toMillis(disposition.delay))
+    }
+    this.leaveLane(item)
+    this.settler.push(item)
+  }
+
+  finishCommitted(slot: Slot): void {
+    const { item } = slot
+    if (item === undefined) return
+    this.vacate(slot)
+    this.leaveLane(item)
+    this.confirmed([item])
+  }
+
+  redeliver(slot: Slot, why: string): void {
+    const { item } = slot
+    if (item === undefined) return
+    this.warn("the lease of a transaction is lost; the source will redeliver", {
+      transaction: item.delivery.transaction.id,
+      reason: why
+    })
+    this.finish(slot, "redelivered", Disposition.release)
+  }
+
+  cutOff(slot: Slot): void {
+    if (slot.item !== undefined) cutOff(this, slot)
+  }
+
+  abort(slot: Slot, error: unknown): void {
+    const { message, tag } = describe(error)
+    this.error ??= new Aborted({
+      task: this.plan.name,
+      transaction: slot.item!.delivery.transaction.id,
+      reason: message === tag ? tag : `${tag}: ${message}`,
+      cause: error
+    })
+    this.finish(slot, "released", Disposition.release)
+    this.drain()
+  }
+
+  warn(message: string, annotations: Record<string, unknown>): void {
+    this.fork(Effect.annotateLogs(Effect.logWarning(message), { task: this.plan.name, ...annotations }))
+  }
+
+  /** Nothing runs, waits or is being settled. */
+  private get quiet(): boolean {
+    return this.active === 0 && this.intake.buffered === 0 && this.lanes.waiting === 0 && this.holding.size === 0 &&
+      this.settler.idle
+  }
+
+  /** Starts what can start. `false` when the loop has to let the event loop turn first. */
+  private startAll(): boolean {
+    while (this.active < this.concurrency && this.phase === "running") {
+      const now = this.rate === undefined ? 0 : this.watcher.now()
+      if (this.rate !== undefined && this.rate.allowedAt() > now) {
+        if (this.intake.buffered > 0) this.watcher.set(this.nextStart, this.rate.allowedAt())
+        return this.intake.buffered === 0
+      }
+      const item = this.intake.take(this.enter)
+      if (item === undefined) return true
+      if (this.dropped(item)) continue
+      this.rate?.started(now)
+      this.occupy(item)
+      if (++this.starts >= startsPerTick) {
+        this.yielding = true
+        this.tick()
+        return false
+      }
+    }
+    return true
+  }
+
+  private readonly enter = (item: Item.Item): boolean => this.lanes.enter(item)
+
+  private occupy(item: Item.Item): void {
+    const slot = this.free.pop() ?? this.newSlot()
+    slot.item = item
+    slot.step = "decode"
+    this.active++
+    const { deadline } = this.plan
+    if (deadline !== Infinity || this.leases.clips) {
+      const dueAt = this.watcher.now() + deadline
+      slot.deadline = this.leases.clips && item.expiresAt < dueAt ? item.expiresAt : dueAt
+      slot.dueAt = slot.deadline
+      this.watcher.arm(slot.dueAt)
+    }
+    if (item.deliveries > this.plan.maxDeliveries) poisoned(this, slot)
+    else decode(this, slot)
+  }
+
+  private newSlot(): Slot {
+    const slot = new Slot((slot, now) => due(this, slot, now))
+    this.slots.push(slot)
+    this.watcher.add(slot)
+    return slot
+  }
+
+  private vacate(slot: Slot): void {
+    slot.item = undefined
+    slot.cut = "nothing"
+    slot.retrying = false
+    slot.dueAt = Infinity
+    slot.deadline = Infinity
+    slot.attemptDueAt = Infinity
+    this.active--
+    this.free.push(slot)
+  }
+
+  private leaveLane(item: Item.Item): void {
+    const next = this.lanes.leave(item.key)
+    if (next !== undefined) this.intake.putFirst(next)
+  }
+
+  /** A delivery that is not ours any more is not started. */
+  private dropped(item: Item.Item): boolean {
+    const { isHeld } = this.plan.source
+    const gone = item.lost || (isHeld !== undefined && !isHeld(item.delivery)) ||
+      (item.expiresAt !== Infinity && item.expiresAt <= this.watcher.now())
+    if (!gone) return false
+    item.kind = "redelivered"
+    this.leases.release(item)
+    this.leaveLane(item)
+    this.settler.push(item)
+    return true
+  }
+
+  /** Later again: by the source, where it can wait and keep its order; otherwise from here. */
+  private requeue(item: Item.Item, delay: number): void {
+    const { capabilities } = this.plan.source
+    const local = capabilities.settlement !== "each" || capabilities.ordering === "total" ||
+      (this.plan.lanes && capabilities.ordering !== "byKey")
+    if (!local && (delay === 0 || capabilities.requeueDelay === "native")) {
+      this.leaveLane(item)
+      return this.settler.push(item)
+    }
+    if (!local) this.leaveLane(item)
+    this.holding.add(item)
+    this.hold.until(this.watcher.now() + delay, () => {
+      if (!this.holding.delete(item)) return
+      if (local) return this.runAgain(item)
+      item.disposition = Disposition.requeue()
+      this.settler.push(item)
+    })
+  }
+
+  /** The same delivery once more. It has not left its lane, nor its place in the watermark. */
+  private runAgain(item: Item.Item): void {
+    const again = Item.make(item.delivery, item.deliveries + 1, item.key, item.expiresAt)
+    again.transaction = item.transaction
+    this.leases.release(item)
+    this.leases.hold(again)
+    this.settler.replace(item, again)
+    this.intake.putFirst(again)
+  }
+
+  private release(item: Item.Item): void {
+    item.kind = "released"
+    item.disposition = Disposition.release
+    this.settler.push(item)
+  }
+
+  /** Everything that does not run goes back to the source. */
+  private giveBack(): void {
+    for (const item of this.intake.stop()) this.release(item)
+    for (const item of this.lanes.drain()) this.release(item)
+    this.hold.drain()
+    for (const item of this.holding) this.release(item)
+    this.holding.clear()
+  }
+
+  private confirmed(items: ReadonlyArray<Item.Item>): void {
+    const { counts } = this.intake
+    for (const item of items) {
+      this.leases.release(item)
+      this.tally.count(item)
+      if (counts !== undefined) this.countDelivery(counts, item)
+      if (item.kind === "requeued") this.intake.wake()
+      this.options.observe?.(outcome(item))
+    }
+    // Whoever confirmed is on the stack; what is possible now is started from the next turn of the loop.
+    if (!this.pumping) this.pump()
+  }
+
+  private countDelivery(counts: Map<string, number>, item: Item.Item): void {
+    const { id } = item.delivery.transaction
+    if (item.kind === "requeued") counts.set(id, item.deliveries + 1)
+    else if (item.kind !== "redelivered" && item.kind !== "released") counts.delete(id)
+  }
+
+  private tick(): void {
+    if (this.ticking) return
+    this.ticking = true
+    this.fork(Effect.yieldNow).addObserver(() => {
+      this.ticking = false
+      this.yielding = false
+      this.starts = 0
+      const { tasks } = this
+      this.tasks = []
+      for (const task of tasks) task()
+      this.pump()
+    })
+  }
+
+  private leaveBehind(): void {
+    const resisting = this.slots.filter((slot) => slot.item !== undefined)
+    if (resisting.length > 0) {
+      this.warn("transactions resist their interruption; they are released while they still run", {
+        transactions: resisting.length
+      })
+    }
+    for (const slot of resisting) {
+      const { item } = slot
+      slot.item = undefined
+      this.active--
+      this.release(item!)
+    }
+    this.settler.giveUp()
+    this.pump()
+  }
+
+  private endIfDone(): void {
+    if (this.phase === "ended" || this.pumping) return
+    const nothingFollows = this.intake.ended && !this.intake.fetching && this.tasks.length === 0
+    if (!nothingFollows || !this.quiet || !this.sinks.every((sink) => sink.idle)) return
+    if (this.deadLetters?.idle === false) return
+    this.settler.strand()
+    this.phase = "ended"
+    this.watcher.close()
+    this.options.ended(this.error ?? this.intake.error)
+  }
+}
+
+const outcome = (item: Item.Item): Outcome<unknown, unknown, unknown> => ({
+  _tag: item.kind,
+  transaction: item.delivery.transaction,
+  disposition: item.disposition,
+  attempts: item.attempts,
+  deliveries: item.deliveries,
+  result: item.result,
+  failure: item.failure
+})

@@ -1,0 +1,112 @@
+/**
+ * The process step: the task's program, tried as often as policy and decisions allow.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Decision from "../../Decision.ts"
+import * as Disposition from "../../Disposition.ts"
+import { LeaseLost } from "../../Reason.ts"
+import { attempt, wait } from "./attempt.ts"
+import { dispatch } from "./dispatch.ts"
+import type { Engine } from "./engine.ts"
+import { fail } from "./exception.ts"
+import type { Slot } from "./slot.ts"
+import { timedOut } from "./timedOut.ts"
+
+export const process = (engine: Engine, slot: Slot): void => {
+  slot.step = "process"
+  slot.attempt = 1
+  tryOnce(engine, slot)
+}
+
+const tryOnce = (engine: Engine, slot: Slot): void => {
+  const item = slot.item!
+  item.attempts = slot.attempt
+  const { process } = engine.plan
+  attempt(engine, slot, process.program(item.transaction!), process.timeout, processed)
+}
+
+const processed = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {
+  if (slot.cut !== "nothing") {
+    if (slot.cut !== "attempt") return engine.cutOff(slot)
+    slot.cut = "nothing"
+    const timeout = Cause.die(timedOut("process", engine.plan.process.timeout))
+    return undecided(engine, slot, timeout, "timeout")
+  }
+  if (Exit.isSuccess(exit)) {
+    slot.item!.result = exit.value
+    return dispatch(engine, slot)
+  }
+  failed(engine, slot, exit.cause)
+}
+
+const failed = (engine: Engine, slot: Slot, cause: Cause.Cause<unknown>): void => {
+  const found = Cause.findError(cause)
+  if (Result.isFailure(found)) return giveUp(engine, slot, cause, "system")
+  const error = found.success
+  if (saysLeaseLost(error)) return engine.redeliver(slot, "the process step reports that its lease is lost")
+  if (Decision.isNonRetryable(cause)) return giveUp(engine, slot, cause, "business")
+  let decision: Decision.Decision | "undecided"
+  try {
+    decision = engine.plan.decide(error)
+  } catch (defect) {
+    return giveUp(engine, slot, Cause.combine(cause, Cause.die(defect)), "system")
+  }
+  if (decision === "undecided") return undecided(engine, slot, cause, "business")
+  switch (decision._tag) {
+    case "Retry":
+      return undecided(engine, slot, cause, "business")
+    case "RetryAfter":
+      return undecided(engine, slot, cause, "business", Duration.toMillis(decision.delay))
+    case "Requeue":
+      return engine.finish(slot, "requeued", Disposition.requeue(decision.delay))
+    case "DeadLetter":
+      return giveUp(engine, slot, cause, "business")
+    case "Discard":
+      slot.item!.failure = failure(slot, cause, "business")
+      return engine.finish(slot, "failed", Disposition.ack)
+    case "Abort":
+      return engine.abort(slot, error)
+  }
+}
+
+const undecided = (
+  engine: Engine,
+  slot: Slot,
+  cause: Cause.Cause<unknown>,
+  category: "business" | "timeout",
+  retryAfter?: number
+): void => {
+  const { process } = engine.plan
+  if (slot.attempt >= process.maxAttempts) return giveUp(engine, slot, cause, category)
+  const delay = retryAfter ?? process.delay(slot.attempt)
+  const again = (slot: Slot) => {
+    slot.attempt++
+    tryOnce(engine, slot)
+  }
+  if (!wait(engine, slot, delay, again)) {
+    engine.finish(slot, "requeued", Disposition.requeue(Duration.millis(delay)))
+  }
+}
+
+const failure = (slot: Slot, cause: Cause.Cause<unknown>, category: "business" | "system" | "timeout") => ({
+  step: "process" as const,
+  category,
+  transaction: slot.item!.transaction!,
+  cause,
+  attempts: slot.attempt,
+  deliveries: slot.item!.deliveries
+})
+
+const giveUp = (
+  engine: Engine,
+  slot: Slot,
+  cause: Cause.Cause<unknown>,
+  category: "business" | "system" | "timeout"
+): void => fail(engine, slot, failure(slot, cause, category))
+
+const saysLeaseLost = (error: unknown): boolean =>
+  error instanceof LeaseLost || (Predicate.hasProperty(error, "reason") && error.reason instanceof LeaseLost)

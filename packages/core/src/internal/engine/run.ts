@@ -1,0 +1,161 @@
+/**
+ * One run of a task: finds its connectors, compiles the plan, and drives the loop to its end.
+ *
+ * Interrupting a run drains it: no new fetch, what runs may finish within `shutdown.grace`, the rest is released. Worst
+ * case until it has ended: `shutdown.grace` plus `shutdown.close`, and the interruption of a fetch in flight.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { SourceService } from "../../Connector.ts"
+import type * as Delivery from "../../Delivery.ts"
+import type { Outcome, Summary } from "../../Outcome.ts"
+import * as Policy from "../../Policy.ts"
+import { type RunError, TaskRefused } from "../../TaskError.ts"
+import type { Transaction } from "../../Transaction.ts"
+import type { Definition } from "../definition.ts"
+import type { Route } from "./gather.ts"
+import { Loop } from "./loop.ts"
+import * as Plan from "./plan.ts"
+import * as StreamSource from "./streamSource.ts"
+import { validate } from "./validate.ts"
+
+export interface RunOptions {
+  readonly observe?: (outcome: Outcome<unknown, unknown, unknown>) => void
+  readonly behind?: () => boolean
+  // Called with the loop once it stands, for whoever steers it.
+  readonly attach?: (loop: Loop) => void
+  // One delivery instead of what the source has; `transaction` when it is decoded already.
+  readonly only?: { readonly delivery: Delivery.Delivery; readonly transaction: Transaction<unknown> | undefined }
+  // Settles `only` at the source of the task.
+  readonly settles?: boolean
+}
+
+/** The service of a key whose Layer the types have asked for. */
+export const service = <Self, Shape>(context: Context.Context<never>, key: Context.Key<Self, Shape>): Shape =>
+  Context.getUnsafe(context as Context.Context<Self>, key)
+
+export const run = (definition: Definition, options: RunOptions = {}): Effect.Effect<Summary, unknown> =>
+  Effect.scoped(Effect.gen(function*() {
+    const context = yield* Effect.context<never>()
+    const policy = policyOf(definition)
+    const stream = definition.from._tag === "stream" ? yield* StreamSource.make(definition.from.stream) : undefined
+    const own = definition.from._tag === "source" ? service(context, definition.from.key).source : stream!.source
+    const problems = validate(definition, policy, own, options.only === undefined)
+    if (problems.length > 0) return yield* new TaskRefused({ task: definition.name, problems })
+    const sinks = definition.sinks.map((sink) => service(context, sink.key).sink)
+    const deadLetters = definition.deadLetter === undefined || definition.deadLetter === "discard"
+      ? undefined
+      : service(context, definition.deadLetter).deadLetters
+    const plan = Plan.make({
+      definition,
+      policy,
+      source: options.only === undefined ? own : onlyOne(own, options.only.delivery, options.settles === true),
+      sourceId: definition.from._tag === "source" ? definition.from.key.id : definition.name,
+      sinks,
+      deadLetters,
+      context,
+      prepared: options.only?.transaction,
+      single: options.only !== undefined
+    })
+    const steps = Context.add(context, Policy.Current, policy)
+    const clock = yield* Clock.Clock
+    const started = clock.currentTimeMillisUnsafe()
+    const loop = yield* drive(plan, steps, clock, sinks, options).pipe(
+      Effect.catch((error): Effect.Effect<never, unknown> => {
+        const cause = stream?.failure()
+        return cause === undefined ? Effect.fail(error) : Effect.failCause(cause)
+      })
+    )
+    const delayed = options.only === undefined ? yield* countDelayed(own) : 0
+    return loop.tally.summary(delayed, clock.currentTimeMillisUnsafe() - started)
+  }))
+
+/** The effective policy of a task. A producer works batch by batch unless it says otherwise. */
+export const policyOf = (definition: Definition): Policy.Policy =>
+  Policy.make(
+    definition.from._tag === "stream" && definition.policy.loop?.mode === undefined
+      ? { ...definition.policy, loop: { ...definition.policy.loop, mode: "batch" } }
+      : definition.policy
+  )
+
+const drive = (
+  plan: Plan.Plan,
+  context: Context.Context<never>,
+  clock: Clock.Clock,
+  sinks: ReadonlyArray<Plan.Outputs["service"]>,
+  options: RunOptions
+): Effect.Effect<Loop, RunError> =>
+  Effect.callback<Loop, RunError>((resume) => {
+    const ends: Array<() => void> = []
+    const loop: Loop = new Loop({
+      plan,
+      clock,
+      fork: Effect.runForkWith(context),
+      sinks: sinks.map((_, index) => routeTo(plan, index)),
+      deadLetters: plan.deadLetters._tag === "sink" ? routeOf(plan.deadLetters.service) : undefined,
+      observe: options.observe,
+      behind: options.behind ?? (() => false),
+      ended: (error) => {
+        resume(error === undefined ? Effect.succeed(loop) : Effect.fail(error))
+        for (const end of ends) end()
+      }
+    })
+    options.attach?.(loop)
+    loop.start()
+    return Effect.callback<void>((resume) => {
+      if (loop.phase === "ended") return resume(Effect.void)
+      ends.push(() => resume(Effect.void))
+      loop.drain()
+    })
+  })
+
+const routeOf = (sink: Plan.Outputs["service"]): Route => ({
+  atomic: false,
+  send: (parcels) =>
+    sink.dispatch(parcels.length === 1 ? parcels[0]!.transactions : parcels.flatMap((parcel) => parcel.transactions))
+})
+
+const routeTo = (plan: Plan.Plan, index: number): Route => {
+  const sink = plan.outputs[index]!.service
+  const { commit } = plan
+  if (commit === undefined) return routeOf(sink)
+  return {
+    atomic: true,
+    send: (parcels) =>
+      commit.transact(
+        parcels.map((parcel) => parcel.item),
+        (held) => {
+          const transactions = held.flatMap((index) => parcels[index]!.transactions)
+          return transactions.length === 0 ? Effect.void : sink.dispatch(transactions)
+        }
+      )
+  }
+}
+
+/** A source that hands over one delivery and has come to its end. */
+const onlyOne = (source: SourceService, delivery: Delivery.Delivery, settles: boolean): SourceService => {
+  let fetched = false
+  return {
+    format: source.format,
+    capabilities: settles ? source.capabilities : StreamSource.nothingSettled,
+    fetch: () =>
+      Effect.sync(() => {
+        if (fetched) return []
+        fetched = true
+        return [delivery]
+      }),
+    settle: (settlements) => settles ? source.settle(settlements) : Effect.void,
+    ...(settles && source.extend !== undefined ? { extend: source.extend } : {}),
+    ...(settles && source.commit !== undefined ? { commit: source.commit } : {})
+  }
+}
+
+const countDelayed = (source: SourceService): Effect.Effect<number> =>
+  source.count === undefined
+    ? Effect.succeed(0)
+    : source.count.pipe(
+      Effect.map((count) => count.delayed),
+      Effect.timeout("5 seconds"),
+      Effect.orElseSucceed(() => 0)
+    )

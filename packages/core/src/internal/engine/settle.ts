@@ -1,0 +1,255 @@
+/**
+ * The settle step: every item comes here once, and leaves when its source has confirmed what became of it.
+ *
+ *     pending -> in flight -> confirmed
+ *        ^           |
+ *        +-----------+    a reason that can pass: again after a wait, until `settleUntil`
+ *                    +--> redelivered: the lease is gone, or nothing helped; the source delivers it again
+ *
+ * Settlements reach the source in batches: what piles up while one batch is in flight is the next; no linger. The slot
+ * is free as soon as its item is handed over here. Worst case: an item waits for the batch in flight and its own, each
+ * bounded by `settle.timeout`, and is retried for at most the transaction's timeout.
+ */
+import * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import type { SourceService } from "../../Connector.ts"
+import type { SettleError } from "../../ConnectorError.ts"
+import { LeaseLost, type Reason, Throttled, Timeout, Unknown } from "../../Reason.ts"
+import type { Item } from "./item.ts"
+import type { Plan } from "./plan.ts"
+import type { Watched, Watcher } from "./watcher.ts"
+import { Watermarks } from "./watermark.ts"
+
+const most = 1000
+
+export interface SettlerOptions {
+  readonly plan: Plan
+  readonly watcher: Watcher
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly soon: (task: () => void) => void
+  // About to be sent, for the first time or again: their leases are not extended any more.
+  readonly sending: (items: ReadonlyArray<Item>) => void
+  readonly confirmed: (items: ReadonlyArray<Item>) => void
+  readonly warn: (message: string, annotations: Record<string, unknown>) => void
+}
+
+export class Settler {
+  private readonly options: SettlerOptions
+  private readonly source: SourceService
+  private readonly watermarks: Watermarks | undefined
+  private readonly expiry: Watched
+  private readonly retryAt: Watched
+  private pending: Array<Item> = []
+  private batch: ReadonlyArray<Item> = []
+  private asked = false
+  private waiting = false
+  private fiber: Fiber.Fiber<void, SettleError> | undefined
+  private readonly flush = (): void => {
+    this.asked = false
+    this.next()
+  }
+
+  constructor(options: SettlerOptions) {
+    this.options = options
+    this.source = options.plan.source
+    this.watermarks = this.source.capabilities.settlement === "watermark" ? new Watermarks() : undefined
+    this.expiry = options.watcher.entry(() => this.fiber?.interruptUnsafe())
+    this.retryAt = options.watcher.entry(() => {
+      this.waiting = false
+      this.next()
+    })
+  }
+
+  /** How many are handed over and not confirmed. Items behind a watermark's gap do not count. */
+  get unconfirmed(): number {
+    return this.pending.length + this.batch.length
+  }
+
+  get idle(): boolean {
+    return this.batch.length === 0 && this.pending.length === 0
+  }
+
+  /** An item was fetched: a watermark needs to know the order. */
+  fetched(item: Item): void {
+    this.watermarks?.fetched(item)
+  }
+
+  /** The engine hands the same delivery over again by itself. */
+  replace(old: Item, item: Item): void {
+    this.watermarks?.replace(old, item)
+  }
+
+  /** An item has come to its end, with its disposition. Called once per item. */
+  push(item: Item): void {
+    const { settlement } = this.source.capabilities
+    if (settlement === "none") return this.options.confirmed([item])
+    if (this.watermarks !== undefined) {
+      if (item.disposition._tag === "Release" || item.kind === "redelivered" || item.disposition._tag === "Requeue") {
+        this.watermarks.forget(item)
+        return this.options.confirmed([item])
+      }
+      this.watermarks.finished(item)
+      for (const run of this.watermarks.takeFinished()) for (const finished of run) this.enqueue(finished)
+      return this.ask()
+    }
+    if (item.kind === "redelivered") return this.options.confirmed([item])
+    this.enqueue(item)
+    this.ask()
+  }
+
+  /** No more will come: what stands behind a gap will be delivered again. */
+  strand(): void {
+    const stranded = this.watermarks?.takeStranded() ?? []
+    if (stranded.length === 0) return
+    for (const item of stranded) item.kind = "redelivered"
+    this.options.warn("finished behind an unfinished position; the source will redeliver", {
+      transactions: stranded.length
+    })
+    this.options.confirmed(stranded)
+  }
+
+  /** The run ends now: what is not confirmed counts as redelivered. */
+  giveUp(): void {
+    const { fiber } = this
+    const items = this.batch.concat(this.pending)
+    this.batch = []
+    this.pending = []
+    this.fiber = undefined
+    fiber?.interruptUnsafe()
+    if (items.length === 0) return
+    for (const item of items) item.kind = "redelivered"
+    this.options.warn("not settled when the run ended; the source will redeliver", { transactions: items.length })
+    this.options.confirmed(items)
+  }
+
+  private enqueue(item: Item): void {
+    const { settleBudget } = this.options.plan
+    item.settleUntil = settleBudget === Infinity ? Infinity : this.options.watcher.now() + settleBudget
+    this.pending.push(item)
+  }
+
+  private ask(): void {
+    if (this.asked || this.waiting || this.batch.length > 0 || this.pending.length === 0) return
+    this.asked = true
+    this.options.soon(this.flush)
+  }
+
+  private next(): void {
+    if (this.batch.length > 0 || this.waiting || this.pending.length === 0) return
+    const { pending } = this
+    const batch = pending.length <= most ? pending : pending.slice(0, most)
+    this.pending = pending.length <= most ? [] : pending.slice(most)
+    this.batch = batch
+    this.options.sending(batch)
+    const { timeout } = this.options.plan.settle
+    if (timeout !== Infinity) this.options.watcher.set(this.expiry, this.options.watcher.now() + timeout)
+    const fiber = this.options.fork(this.source.settle(this.watermarks === undefined ? batch : lastOfEach(batch)))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.arrived(batch, exit)
+    this.fiber = fiber
+    fiber.addObserver((exit) => this.arrived(batch, exit))
+  }
+
+  private arrived(batch: ReadonlyArray<Item>, exit: Exit.Exit<void, SettleError>): void {
+    // The run has ended without waiting for this answer.
+    if (this.batch !== batch) return
+    this.fiber = undefined
+    this.expiry.dueAt = Infinity
+    if (Exit.isSuccess(exit)) {
+      this.batch = []
+      this.options.confirmed(batch)
+    } else {
+      const reasons = this.reasonsOf(batch, exit.cause)
+      const confirmed: Array<Item> = []
+      const lost: Array<Item> = []
+      const again: Array<Item> = []
+      let retryAt = 0
+      const now = this.options.watcher.now()
+      for (let i = 0; i < batch.length; i++) {
+        const item = batch[i]!
+        const reason = reasons[i]
+        if (reason === undefined) {
+          confirmed.push(item)
+          continue
+        }
+        item.settleAttempts++
+        const delay = this.delayAfter(item.settleAttempts, reason)
+        const tryAgain = reason.isRetryable ||
+          (reason instanceof Unknown && item.settleAttempts < this.options.plan.settle.maxAttempts)
+        if (tryAgain && now + delay <= item.settleUntil) {
+          again.push(item)
+          retryAt = Math.max(retryAt, now + delay)
+        } else {
+          item.kind = "redelivered"
+          lost.push(item)
+        }
+      }
+      this.batch = []
+      // In front of what came later, so that a position never goes back.
+      if (again.length > 0) this.pending = again.concat(this.pending)
+      if (lost.length > 0) this.warn(lost, reasons.find((reason) => reason !== undefined)!)
+      if (retryAt > 0) {
+        this.waiting = true
+        this.options.watcher.set(this.retryAt, retryAt)
+      }
+      this.options.confirmed(confirmed.concat(lost))
+    }
+    this.next()
+  }
+
+  private delayAfter(attempt: number, reason: Reason): number {
+    const { plan } = this.options
+    const asked = reason instanceof Throttled ? reason.retryAfter ?? 0 : 0
+    return Math.max(asked, plan.settle.delay(attempt) || plan.reconnectDelay(attempt))
+  }
+
+  /** Why each of the batch failed; `undefined` for those that the source has settled. */
+  private reasonsOf(batch: ReadonlyArray<Item>, cause: Cause.Cause<SettleError>): Array<Reason | undefined> {
+    const found = Cause.findError(cause)
+    if (Result.isFailure(found)) {
+      const reason: Reason = Cause.hasInterruptsOnly(cause)
+        ? new Timeout({ message: "the settlement did not end in time" })
+        : new Unknown({ message: "the source failed with a defect", cause: Cause.squash(cause) })
+      return batch.map(() => reason)
+    }
+    const { failed, reason } = found.success
+    if (failed === undefined) return batch.map(() => reason)
+    const reasons: Array<Reason | undefined> = batch.map(() => undefined)
+    if (this.watermarks === undefined) {
+      for (const { index, reason } of failed) if (index < reasons.length) reasons[index] = reason
+      return reasons
+    }
+    // Of a watermark's batch the source saw one delivery per partition; it stands for the whole partition.
+    const sent = lastOfEach(batch)
+    for (const { index, reason } of failed) {
+      const partition = sent[index]?.delivery.partition
+      for (let i = 0; i < batch.length; i++) {
+        if (batch[i]!.delivery.partition === partition) reasons[i] = reason
+      }
+    }
+    return reasons
+  }
+
+  private warn(lost: ReadonlyArray<Item>, reason: Reason): void {
+    this.options.warn(
+      reason instanceof LeaseLost
+        ? "the lease was lost before the settlement; the source will redeliver"
+        : "the settlement failed for good; the source will redeliver",
+      {
+        reason: `${reason._tag}: ${reason.message}`,
+        transactions: lost.length,
+        first: lost[0]!.delivery.transaction.id
+      }
+    )
+  }
+}
+
+/** The last item of each partition, acknowledged: what a watermark source commits. */
+const lastOfEach = (batch: ReadonlyArray<Item>): ReadonlyArray<Item> => {
+  const last = new Map<string | undefined, Item>()
+  for (const item of batch) last.set(item.delivery.partition, item)
+  return Array.from(last.values())
+}

@@ -1,0 +1,55 @@
+/**
+ * A slot: the place where one transaction is being worked on. There are as many as the task's concurrency.
+ *
+ * A slot is a record, not a fiber. Every attempt of a step runs in a fresh root fiber: its exit is the result, its
+ * children end with it, and the watcher interrupts it. An interrupted fiber runs only uninterruptible code, so that
+ * user code cannot swallow a deadline.
+ *
+ *     idle -> decode -> process -> dispatch -> success -> idle        the item handed over with Ack
+ *               |          |          |           |
+ *               +----------+----------+-----------+-> exception -> idle        with what the failure came to
+ *
+ *     cut: nothing -> attempt    the attempt's timeout: it is tried again, or has failed
+ *                  -> deadline   the transaction's: the work has failed, whatever its fiber still answers
+ *                  -> stop       the run's: the item is released
+ *
+ * A slot whose work resists its interruption stays taken until the work ends.
+ */
+import type * as Fiber from "effect/Fiber"
+import type { Step } from "../../Failure.ts"
+import type { Item } from "./item.ts"
+import type { Watched } from "./watcher.ts"
+
+export type Cut = "nothing" | "attempt" | "deadline" | "stop"
+
+export class Slot implements Watched {
+  item: Item | undefined = undefined
+  step: Step = "decode"
+  attempt = 0
+  cut: Cut = "nothing"
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  // What goes on when a wait between two attempts ends.
+  resume: ((slot: Slot) => void) | undefined = undefined
+  // A connector failed for a reason that can pass: at the deadline the item goes back for later.
+  retrying = false
+  // How a step that runs elsewhere (a gathered dispatch) is given up.
+  abandon: ((slot: Slot) => void) | undefined = undefined
+
+  // The earlier of the two below.
+  dueAt = Infinity
+  deadline = Infinity
+  attemptDueAt = Infinity
+  private readonly due: (slot: Slot, now: number) => void
+
+  constructor(due: (slot: Slot, now: number) => void) {
+    this.due = due
+  }
+
+  onDue(now: number): void {
+    this.due(this, now)
+  }
+
+  schedule(): void {
+    this.dueAt = this.attemptDueAt < this.deadline ? this.attemptDueAt : this.deadline
+  }
+}

@@ -1,0 +1,57 @@
+/** What a run counts. Plain numbers, so that counting costs nothing; the summary reads them at the end. */
+import * as Duration from "effect/Duration"
+import { describeFailure } from "../../Failure.ts"
+import type { Summary } from "../../Outcome.ts"
+import type { Item } from "./item.ts"
+
+const mostReasons = 100
+const mostIds = 100
+
+export class Tally {
+  fetched = 0
+  retries = 0
+  succeeded = 0
+  failed = 0
+  requeued = 0
+  timeout = 0
+  redelivered = 0
+  released = 0
+  deadLettered = 0
+  discarded = 0
+  readonly reasons = new Map<string, number>()
+  // Ids of what was given up without a trace, for a producer that has nowhere to keep it.
+  readonly lostIds: Array<string> = []
+
+  /** An item has ended: its settlement is confirmed, or never will be. */
+  count(item: Item): void {
+    this[item.kind]++
+    if (item.kind !== "failed" && item.kind !== "timeout") return
+    if (item.letter === undefined) {
+      this.discarded++
+      if (this.lostIds.length < mostIds) this.lostIds.push(item.delivery.transaction.id)
+      return
+    }
+    this.deadLettered++
+    const tag = item.failure === undefined ? item.letter.error.tag : describeFailure(item.failure).tag
+    const key = this.reasons.has(tag) || this.reasons.size < mostReasons ? tag : "other"
+    this.reasons.set(key, (this.reasons.get(key) ?? 0) + 1)
+  }
+
+  summary(delayed: number, duration: number): Summary {
+    return {
+      fetched: this.fetched,
+      succeeded: this.succeeded,
+      failed: this.failed,
+      requeued: this.requeued,
+      timeout: this.timeout,
+      redelivered: this.redelivered,
+      released: this.released,
+      deadLettered: this.deadLettered,
+      discarded: this.discarded,
+      reasons: Object.fromEntries(this.reasons),
+      retries: this.retries,
+      delayed,
+      duration: Duration.millis(duration)
+    }
+  }
+}
