@@ -68,9 +68,8 @@ const law = (
 /**
  * The laws of a source.
  *
- * **Example** (A queue in memory keeps them)
+ * **Example** (The scripted push source keeps them)
  * ```ts import.meta.vitest
- * import { Connector, Memory } from "@ergon/core"
  * import { Conformance, PushSource } from "@ergon/core/testing"
  * import { Effect } from "effect"
  *
