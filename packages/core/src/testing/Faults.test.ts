@@ -96,6 +96,23 @@ describe("a settlement", () => {
     }).pipe(Effect.provide(orders({ settle: Faults.at(1, Faults.failAfter(timeout)) }))))
 })
 
+describe("an extension", () => {
+  it.effect("can fail once", () =>
+    Effect.gen(function*() {
+      const { source } = yield* Orders
+      const deliveries = yield* source.fetch(request(1))
+      const extend = Effect.suspend(() => source.extend?.(deliveries) ?? Effect.succeed([0]))
+      assert.strictEqual((yield* Effect.flip(extend)).reason, timeout)
+      assert.deepStrictEqual(yield* extend, [])
+    }).pipe(
+      Effect.provide(
+        Memory.source(Orders, numbers(1), { lease: "1 minute" }).pipe(
+          Faults.source(Orders, { extend: Faults.at(1, Faults.failBefore(timeout)) })
+        )
+      )
+    ))
+})
+
 describe("a dispatch", () => {
   it.effect("that fails in part sends the others", () =>
     Effect.gen(function*() {

@@ -58,6 +58,7 @@ export type Plan = (call: number) => Fault | undefined
 export interface SourcePlans {
   readonly fetch?: Plan | undefined
   readonly settle?: Plan | undefined
+  readonly extend?: Plan | undefined
 }
 
 /**
@@ -226,6 +227,8 @@ const injectBatch = <A, E>(
 export const sourceService = (service: Connector.SourceService, plans: SourcePlans): Connector.SourceService => {
   const nextFetch = counted(plans.fetch)
   const nextSettle = counted(plans.settle)
+  const nextExtend = counted(plans.extend)
+  const { extend } = service
   const fetch = (
     request: Connector.FetchRequest
   ): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
@@ -242,6 +245,10 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
     })
   return {
     ...service,
+    ...(extend === undefined ? {} : {
+      extend: (deliveries: ReadonlyArray<Delivery>) =>
+        Effect.suspend(() => inject(nextExtend(), extend(deliveries), (reason) => new SettleError({ reason })))
+    }),
     fetch,
     settle: (settlements) =>
       Effect.suspend(() =>
