@@ -33,7 +33,8 @@ import * as Transaction from "./Transaction.ts"
  *   broken input.
  * - `deliveries`, `requeueDelay`, `deadLetter`: what the source does by itself, as in `Connector.Capabilities`;
  *   `"native"` each unless given. With `deadLetter: "none"`, settling with a `DeadLetter` fails with `Unsupported`.
- * - `history`: how many acknowledged ids are remembered for `Memory.contents`, the newest ones; 100,000 unless given.
+ * - `history`: how many acknowledged ids are remembered for `Memory.contents`, the newest ones; 100,000 unless given,
+ *   and none of a `Memory.sourceFrom`.
  *
  * @category models
  * @since 0.1.0
@@ -212,7 +213,7 @@ export const sourceFrom = <Self, Id extends string, S extends Schema.Constraint>
     Effect.suspend(() => {
       const iterable = typeof transactions === "function" ? transactions() : transactions
       return Effect.flatMap(
-        makeStore(options, iterable[Symbol.iterator]()),
+        makeStore({ ...options, history: options.history ?? 0 }, iterable[Symbol.iterator]()),
         (store) => Effect.map(connect(store, { lazy: true }), ({ source }) => source)
       )
     })
