@@ -16,7 +16,7 @@ import { withRetry, withTimeout } from "./internal/policy/apply.ts"
 import { decide, decideRetry, decideStep, inputOf } from "./internal/policy/decide.ts"
 import { type Decoded, encode as encodeTree, mergeTree, readTree } from "./internal/policy/decode.ts"
 import { type Description, description } from "./internal/policy/description.ts"
-import { variables, variablesOf } from "./internal/policy/environment.ts"
+import { prefixOf, variables, variablesOf } from "./internal/policy/environment.ts"
 import type { Effective, InputOf } from "./internal/policy/field.ts"
 import { allDelays, toSchedule } from "./internal/policy/schedule.ts"
 import { byPath, leaves, readStrings, variableOf } from "./internal/policy/strings.ts"
@@ -188,7 +188,7 @@ export const fromStrings = (
 ): Effect.Effect<Input, PolicyError> =>
   Effect.suspend(() => {
     const given = Object.entries(strings).map(([path, text]) => [path, text ?? ""] as const)
-    return asInput(readStrings(given, byPath))
+    return asInput(readStrings(given, byPath, ""))
   })
 
 /**
@@ -239,7 +239,7 @@ export const fromConfig = (
   task: string,
   options: EnvironmentOptions = {}
 ): Effect.Effect<Input, PolicyError | ConfigProvider.SourceError> =>
-  Effect.flatMap(variables(task, options), (given) => asInput(readStrings(given, variablesOf(task))))
+  Effect.flatMap(variables(task, options), (given) => asInput(readStrings(given, variablesOf(task), prefixOf(task))))
 
 /**
  * Lays inputs over each other, field by field: later ones win, and `undefined` lets the earlier one through.

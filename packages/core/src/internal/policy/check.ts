@@ -15,6 +15,7 @@ interface Capped {
 export const capBelowBackoff = (at: string, { backoff, cap }: Capped): ReadonlyArray<Problem> =>
   Duration.isLessThan(cap, backoff)
     ? [{
+      _tag: "Invalid",
       path: `${at}cap`,
       value: durationText(cap),
       expected: `at least ${at}backoff, which is ${durationText(backoff)}`
@@ -29,6 +30,7 @@ export const check = (policy: Effective<Description>): ReadonlyArray<Problem> =>
   const problems: Array<Problem> = []
   if (loop.mode === "continuous" && !Duration.isZero(fetch.batch.interval)) {
     problems.push({
+      _tag: "Invalid",
       path: "fetch.batch.interval",
       value: durationText(fetch.batch.interval),
       expected: `none in continuous mode, which waits for no batch; it is for loop.mode "batch"`
@@ -36,6 +38,7 @@ export const check = (policy: Effective<Description>): ReadonlyArray<Problem> =>
   }
   if (loop.mode === "batch" && fetch.prefetch !== "auto" && fetch.prefetch > 0) {
     problems.push({
+      _tag: "Invalid",
       path: "fetch.prefetch",
       value: String(fetch.prefetch),
       expected: `0 or "auto" in batch mode, which fetches nothing ahead; it is for loop.mode "continuous"`
@@ -43,6 +46,7 @@ export const check = (policy: Effective<Description>): ReadonlyArray<Problem> =>
   }
   if (Duration.isLessThanOrEqualTo(fetch.timeout, fetch.wait)) {
     problems.push({
+      _tag: "Invalid",
       path: "fetch.timeout",
       value: durationText(fetch.timeout),
       expected: `more than fetch.wait, which is ${durationText(fetch.wait)}`

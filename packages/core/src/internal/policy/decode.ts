@@ -30,10 +30,10 @@ export const readLeaf = (leaf: Leaf, raw: unknown, dialect: Dialect, path: strin
   const read = leaf.none !== undefined && isNone(raw, dialect) ? leaf.none : leaf.read(raw, dialect)
   return read !== undefined && Schema.is(leaf.type)(read.value)
     ? { value: read.value ?? null }
-    : { path, value: show(raw), expected: expectedOf(leaf, dialect) }
+    : { _tag: "Invalid", path, value: show(raw), expected: expectedOf(leaf, dialect) }
 }
 
-export const isProblem = (read: Understood<unknown> | Problem): read is Problem => "path" in read
+export const isProblem = (read: Understood<unknown> | Problem): read is Problem => "_tag" in read
 
 const isSection = (raw: unknown): raw is { readonly [key: string]: unknown } =>
   Predicate.isObject(raw) && !Array.isArray(raw)
@@ -44,19 +44,16 @@ export const readTree = (root: Tree, raw: unknown, dialect: "code" | "json"): De
     const overlay: { [key: string]: unknown } = {}
     if (raw === undefined) return overlay
     if (!isSection(raw)) {
-      problems.push({ path, value: show(raw), expected: `an object with ${Object.keys(tree).join(", ")}` })
+      const expected = `an object with ${Object.keys(tree).join(", ")}`
+      problems.push({ _tag: "Invalid", path, value: show(raw), expected })
       return overlay
     }
     for (const [key, value] of Object.entries(raw)) {
       const here = path === "" ? key : `${path}.${key}`
       const node = Object.hasOwn(tree, key) ? tree[key] : undefined
       if (node === undefined) {
-        problems.push({
-          path: here,
-          value: show(value),
-          expected: `one of ${Object.keys(tree).join(", ")}`,
-          nearest: suggest(root, path, key, tree)
-        })
+        const nearest = suggest(root, path, key, tree)
+        problems.push({ _tag: "NoSuchField", path: here, value: show(value), nearest, valid: Object.keys(tree) })
       } else if (value === undefined) {
         continue
       } else if (isLeaf(node)) {

@@ -28,6 +28,16 @@ const retry = {
   })
 }
 
+// A sink or a source that can't be reached is tried again for as long as there is time.
+const retryOfConnector = {
+  ...retry,
+  maxAttempts: count({
+    default: 1,
+    unit: "attempts",
+    doc: "All tries for a reason of which nothing is known; a retryable one is tried again until the deadline."
+  })
+}
+
 const unbounded = {
   retry,
   timeout: boundOrNone({ default: Duration.infinity, doc: "The longest one attempt may take; then it is interrupted." })
@@ -113,15 +123,15 @@ export const description = {
       jitter: retry.jitter
     },
     timeout: derived(
-      "fetch.wait and 30 seconds",
+      "fetch.wait + 30 seconds",
       bound({ default: Duration.seconds(32), doc: "The longest one fetch may take; more than fetch.wait." })
     )
   },
   process: unbounded,
-  dispatch: unbounded,
+  dispatch: { ...unbounded, retry: retryOfConnector },
   success: unbounded,
   exception: bounded,
-  settle: bounded,
+  settle: { ...bounded, retry: retryOfConnector },
   transaction: {
     timeout: boundOrNone({
       default: Duration.seconds(60),
@@ -153,11 +163,11 @@ export const description = {
     }),
     thresholds: {
       fetch: derived(
-        "fetch.timeout and fetch.empty.cap",
+        "fetch.timeout + fetch.empty.cap",
         boundOrNone({ default: Duration.infinity, doc: "Fetching without progress for so long is unhealthy." })
       ),
       transaction: derived(
-        "transaction.timeout, exception.timeout and settle.timeout; none without a deadline",
+        "transaction.timeout + exception.timeout + settle.timeout",
         boundOrNone({ default: Duration.infinity, doc: "A transaction that runs for so long is unhealthy." })
       )
     }

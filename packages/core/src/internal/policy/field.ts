@@ -210,6 +210,7 @@ const sizes = [["days", 86_400_000], ["hours", 3_600_000], ["minutes", 60_000], 
 export const durationText = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   if (!Number.isFinite(millis)) return "none"
+  if (millis === 0) return "0 seconds"
   const nanos = Duration.toNanosUnsafe(duration)
   if (nanos % 1_000_000n !== 0n) return `${nanos} nanos`
   const [unit, size] = sizes.find(([, size]) => millis >= size && millis % size === 0) ?? ["millis", 1]

@@ -22,14 +22,17 @@ export const distance = (from: string, to: string): number => {
   return previous[to.length]!
 }
 
-/** The nearest name; the first of several, and of an empty list none. */
+// A third of the letters may differ, and always one.
+const isNear = (letters: number, name: string): boolean => letters <= Math.max(1, Math.floor(name.length / 3))
+
+/** The nearest name, the first of several; none when all of them are far. Upper and lower case are the same. */
 export const nearest = (name: string, names: ReadonlyArray<string>): string | undefined => {
   let found: string | undefined
   let least = Infinity
   for (const candidate of names) {
-    const here = distance(name.toLowerCase(), candidate.toLowerCase())
-    if (here < least) {
-      least = here
+    const letters = distance(name.toLowerCase(), candidate.toLowerCase())
+    if (letters < least && isNear(letters, candidate)) {
+      least = letters
       found = candidate
     }
   }

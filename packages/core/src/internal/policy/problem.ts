@@ -4,14 +4,25 @@
 import * as Duration from "effect/Duration"
 import { durationText } from "./field.ts"
 
-export interface Problem {
+export type Problem = Invalid | NoSuchField
+
+/** A value that is not understood, out of its bounds, or contradicts another field. */
+export interface Invalid {
+  readonly _tag: "Invalid"
   // `process.retry.maxAttempts`, or the name of a variable; empty for the policy as a whole.
   readonly path: string
   // The value as one would write it.
   readonly value: string
   readonly expected: string
-  // Given when there is no such field: the field that was probably meant, if there is one near.
-  readonly nearest?: string | undefined
+}
+
+/** A name that is no field, the one that was probably meant, and the names that are valid in its place. */
+export interface NoSuchField {
+  readonly _tag: "NoSuchField"
+  readonly path: string
+  readonly value: string
+  readonly nearest: string | undefined
+  readonly valid: ReadonlyArray<string>
 }
 
 const longest = 80
@@ -37,8 +48,11 @@ export const show = (value: unknown): string => {
 
 /** One sentence: the path, the value, and what is valid. */
 export const sentence = (problem: Problem): string => {
-  const subject = problem.path === "" ? "the policy" : problem.path
-  if (!("nearest" in problem)) return `${subject}: ${problem.value} is not valid; expected ${problem.expected}`
-  const meant = problem.nearest === undefined ? "" : `, did you mean ${problem.nearest}?`
-  return `${subject} (${problem.value}): no such field${meant || ";"} expected ${problem.expected}`
+  if (problem._tag === "Invalid") {
+    const subject = problem.path === "" ? "the policy" : problem.path
+    return `${subject}: ${problem.value} is not valid; expected ${problem.expected}`
+  }
+  const meant = problem.nearest === undefined ? "" : `; did you mean ${problem.nearest}?`
+  const valid = problem.valid.length === 0 ? "" : ` (valid: ${problem.valid.join(", ")})`
+  return `${problem.path}: no such field, set to ${problem.value}${meant}${valid}`
 }

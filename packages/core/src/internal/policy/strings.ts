@@ -23,10 +23,11 @@ const put = (overlay: { [key: string]: unknown }, path: ReadonlyArray<string>, v
   section[path[path.length - 1]!] = value
 }
 
-/** Reads what is given under the names of `fields`. Blank is the same as not given. */
+/** Reads what is given under the names of `fields`, all of which begin with `prefix`. Blank is the same as not given. */
 export const readStrings = (
   given: Iterable<readonly [name: string, text: string]>,
-  fields: ReadonlyMap<string, Named>
+  fields: ReadonlyMap<string, Named>,
+  prefix: string
 ): { readonly overlay: Overlay; readonly problems: ReadonlyArray<Problem> } => {
   const overlay: { [key: string]: unknown } = {}
   const problems: Array<Problem> = []
@@ -34,8 +35,14 @@ export const readStrings = (
     if (text.trim() === "") continue
     const field = fields.get(name)
     if (field === undefined) {
-      const names = Array.from(fields.keys())
-      problems.push({ path: name, value: show(text), expected: "a field of the policy", nearest: nearest(name, names) })
+      const near = nearest(name.slice(prefix.length), Array.from(fields.keys(), (field) => field.slice(prefix.length)))
+      problems.push({
+        _tag: "NoSuchField",
+        path: name,
+        value: show(text),
+        nearest: near === undefined ? undefined : prefix + near,
+        valid: []
+      })
       continue
     }
     const read = readLeaf(field.leaf, text, "text", name)
