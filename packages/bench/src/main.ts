@@ -10,7 +10,11 @@ const [name, ...flags] = process.argv.slice(2)
 const bench = name === undefined ? undefined : benches[name]
 const unknown = flags.filter((flag) => flag !== "--quick")
 if (bench === undefined || unknown.length > 0) {
-  const problem = unknown.length > 0 ? `unknown flag ${unknown[0]}` : name === undefined ? "which one?" : `no bench "${name}"`
+  const problem = unknown.length > 0
+    ? `unknown flag ${unknown[0]}`
+    : name === undefined
+    ? "which one?"
+    : `no bench "${name}"`
   process.stderr.write(`bench: ${problem}\n  npm run bench -- NAME [--quick]\n  NAME is one of: ${names.join(", ")}\n`)
   process.exitCode = 2
 } else {

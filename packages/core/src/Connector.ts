@@ -151,7 +151,9 @@ export interface SourceService {
  */
 export interface SinkService {
   readonly format: Format
-  readonly dispatch: (transactions: ReadonlyArray<Transaction.Transaction<unknown>>) => Effect.Effect<void, DispatchError>
+  readonly dispatch: (
+    transactions: ReadonlyArray<Transaction.Transaction<unknown>>
+  ) => Effect.Effect<void, DispatchError>
   readonly database?: object
   readonly health?: Effect.Effect<void, DispatchError>
 }
@@ -274,8 +276,7 @@ export interface QueueService {
  * @since 0.1.0
  */
 export const Source =
-  <Self>() =>
-  <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): SourceClass<Self, Id, S> =>
+  <Self>() => <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): SourceClass<Self, Id, S> =>
     Object.assign(Context.Service<Self, { readonly source: SourceService }>()(`ergon/Source/${id}`), {
       kind: "source" as const,
       id,
@@ -289,8 +290,7 @@ export const Source =
  * @since 0.1.0
  */
 export const Sink =
-  <Self>() =>
-  <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): SinkClass<Self, Id, S> =>
+  <Self>() => <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): SinkClass<Self, Id, S> =>
     Object.assign(Context.Service<Self, { readonly sink: SinkService }>()(`ergon/Sink/${id}`), {
       kind: "sink" as const,
       id,
@@ -304,8 +304,7 @@ export const Sink =
  * @since 0.1.0
  */
 export const Queue =
-  <Self>() =>
-  <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): QueueClass<Self, Id, S> =>
+  <Self>() => <const Id extends string, S extends Schema.Constraint>(id: Id, payload: S): QueueClass<Self, Id, S> =>
     Object.assign(Context.Service<Self, QueueService>()(`ergon/Queue/${id}`), { kind: "queue" as const, id, payload })
 
 /**
@@ -314,12 +313,11 @@ export const Queue =
  * @category keys
  * @since 0.1.0
  */
-export const DeadLetters =
-  <Self>() => <const Id extends string>(id: Id): DeadLettersClass<Self, Id> =>
-    Object.assign(Context.Service<Self, { readonly deadLetters: SinkService }>()(`ergon/DeadLetters/${id}`), {
-      kind: "deadLetters" as const,
-      id
-    })
+export const DeadLetters = <Self>() => <const Id extends string>(id: Id): DeadLettersClass<Self, Id> =>
+  Object.assign(Context.Service<Self, { readonly deadLetters: SinkService }>()(`ergon/DeadLetters/${id}`), {
+    kind: "deadLetters" as const,
+    id
+  })
 
 /**
  * A Layer for a source, from an effect that makes its service. For authors of connectors.
@@ -385,9 +383,12 @@ export const send = <Self, S extends Schema.Constraint>(
   key: AnySink<Self, S>,
   transaction: Transaction.Transaction<S["Type"]>
 ): Effect.Effect<void, DispatchError | Schema.SchemaError, Self | S["EncodingServices"]> =>
-  Effect.flatMap(key, ({ sink }) =>
-    Effect.flatMap(encoder(key.payload, sink.format)(transaction.payload), (payload) =>
-      sink.dispatch([Transaction.withPayload(transaction, payload)])))
+  Effect.flatMap(
+    key,
+    ({ sink }) =>
+      Effect.flatMap(encoder(key.payload, sink.format)(transaction.payload), (payload) =>
+        sink.dispatch([Transaction.withPayload(transaction, payload)]))
+  )
 
 /**
  * How many transactions a source holds. Fails with `Unsupported` where the source cannot count.

@@ -78,7 +78,8 @@ const change = (patch: (definition: Definition) => Partial<Definition>) => (self
   const definition = definitionOf(self)
   const changed = { ...definition, ...patch(definition) }
   const problem = retryNeedsAttempts(changed, policyOf(changed))
-  if (problem !== undefined && definition.decidesRetry === changed.decidesRetry) throw new Policy.PolicyError({ problems: [problem] })
+  if (problem !== undefined && definition.decidesRetry === changed.decidesRetry)
+    throw new Policy.PolicyError({ problems: [problem] })
   return make_(changed.name, { definition: changed })
 }
 
@@ -250,9 +251,8 @@ export const discardFailures = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<
  * @category combinators
  * @since 0.1.0
  */
-export const policy =
-  (input: Policy.Input) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
-    change((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
+export const policy = (input: Policy.Input) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
+  change((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
 
 type Tagged = { readonly _tag: string }
 type Untagged<E> = Exclude<E, Tagged>
@@ -307,8 +307,8 @@ export const decide: {
  * @since 0.1.0
  */
 export const orderBy =
-  <A>(key: (transaction: Transaction<A>) => string) =>
-  <B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> => change(() => ({ orderBy: key as never }))(self)
+  <A>(key: (transaction: Transaction<A>) => string) => <B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
+    change(() => ({ orderBy: key as never }))(self)
 
 /**
  * Gives a task some of what it needs. The Layer is built when the task runs and closed when it ends; its errors join
@@ -419,11 +419,15 @@ export const runById = <A, B, E, R, X>(
   self: Task<A, B, E, R, X>,
   id: string
 ): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> =>
-  start(self, {}, (definition) =>
-    Effect.flatMap(resolve(definition, id), (delivery) =>
-      observed((observe) =>
-        runDefinition(definition, { observe, only: { delivery, transaction: undefined }, settles: true })
-      )))
+  start(
+    self,
+    {},
+    (definition) =>
+      Effect.flatMap(resolve(definition, id), (delivery) =>
+        observed((observe) =>
+          runDefinition(definition, { observe, only: { delivery, transaction: undefined }, settles: true })
+        ))
+  )
 
 const resolve = (definition: Definition, id: string): Effect.Effect<Delivery.Delivery, FetchError> =>
   Effect.contextWith((context) => {
@@ -438,8 +442,7 @@ const only = (
   one: NonNullable<RunOptions["only"]>,
   settles: boolean
 ): Effect.Effect<never, never, never> =>
-  start(self, {}, (definition) =>
-    observed((observe) => runDefinition(definition, { observe, only: one, settles })))
+  start(self, {}, (definition) => observed((observe) => runDefinition(definition, { observe, only: one, settles })))
 
 /** Runs something that ends one transaction, and answers with its outcome. */
 const observed = (

@@ -66,7 +66,9 @@ export class ProducerFailed extends Schema.TaggedError<ProducerFailed>("@ergon/c
 ) {
   override get message(): string {
     const more = this.failed > this.ids.length ? ` and ${this.failed - this.ids.length} more` : ""
-    return `producer "${this.task}" gave up ${this.failed} transactions (${this.ids.join(", ")}${more}); the first: ${this.reason}`
+    return `producer "${this.task}" gave up ${this.failed} transactions (${
+      this.ids.join(", ")
+    }${more}); the first: ${this.reason}`
   }
 }
 

@@ -83,5 +83,6 @@ export const withPayload = <B>(self: Transaction<unknown>, payload: B): Transact
  * @since 0.1.0
  */
 export const isTransaction = (u: unknown): u is Transaction<unknown> =>
-  Predicate.hasProperty(u, "id") && typeof u.id === "string" && u.id.length > 0 && Predicate.hasProperty(u, "payload") &&
+  Predicate.hasProperty(u, "id") && typeof u.id === "string" && u.id.length > 0 &&
+  Predicate.hasProperty(u, "payload") &&
   Predicate.hasProperty(u, "metadata") && Predicate.isObject(u.metadata)

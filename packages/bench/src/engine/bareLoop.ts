@@ -27,13 +27,13 @@ export const bareLoop = (
           ended = deliveries.length === 0
         }))
     })
-    const one = Effect.suspend(() => {
+    const one = Effect.suspend((): Effect.Effect<void, unknown> => {
       const delivery = buffer[head++]
       if (delivery === undefined) return ended ? Effect.void : refill
       processed++
       if (!decodes) return noop()
       const payload = decode(delivery.transaction.payload)
-      return Exit.isExit(payload) ? noop() : Effect.andThen(payload, noop)
+      return Exit.isExit(payload) ? noop() : Effect.andThen(payload, noop())
     })
     const worker = Effect.whileLoop({ while: () => !ended, body: () => one, step: () => {} })
     return Effect.as(Effect.all(Array.from({ length: concurrency }, () => worker), { concurrency, discard: true }), 0)

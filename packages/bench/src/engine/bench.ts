@@ -40,7 +40,9 @@ const measure = async (one: Case): Promise<number> => {
       return Effect.map(one.run(source), () => (performance.now() - started) * 1000 / one.count)
     }))
   globalThis.gc?.()
-  return Effect.runPromise(Effect.provide(program, Memory.sourceFrom(Payloads, () => encoded(one.count), { history: 0 })))
+  return Effect.runPromise(
+    Effect.provide(program, Memory.sourceFrom(Payloads, () => encoded(one.count), { history: 0 }))
+  )
 }
 
 export const engine = async (quick: boolean): Promise<boolean> => {

@@ -9,8 +9,14 @@ import { noop, Payload } from "./payload.ts"
 export const byHand = (source: Connector.SourceService, concurrency: number): Effect.Effect<number, unknown> => {
   const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(Payload))
   const request = { max: concurrency, wait: Duration.zero }
-  const deliveries = Stream.paginate(0, () =>
-    Effect.map(source.fetch(request), (deliveries) => [deliveries, deliveries.length === 0 ? Option.none<number>() : Option.some(0)] as const))
+  const deliveries = Stream.paginate(
+    0,
+    () =>
+      Effect.map(
+        source.fetch(request),
+        (deliveries) => [deliveries, deliveries.length === 0 ? Option.none<number>() : Option.some(0)] as const
+      )
+  )
   return deliveries.pipe(
     Stream.mapEffect((delivery) =>
       decode(delivery.transaction.payload).pipe(

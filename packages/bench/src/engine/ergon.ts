@@ -1,4 +1,4 @@
-import { Connector, Outcome, type Policy, Task } from "@ergon/core"
+import { Connector, type Outcome, type Policy, Task } from "@ergon/core"
 import { Effect } from "effect"
 import { noop, Payloads } from "./payload.ts"
 

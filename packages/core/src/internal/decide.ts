@@ -19,4 +19,6 @@ export const fromCases = (cases: Cases): Decide => {
 
 /** Whether a case says retry whatever the error: then the policy has to allow more than one attempt. */
 export const alwaysRetries = (cases: Cases): boolean =>
-  Object.values(cases).some((rule) => typeof rule !== "function" && (rule._tag === "Retry" || rule._tag === "RetryAfter"))
+  Object.values(cases).some((rule) =>
+    typeof rule !== "function" && (rule._tag === "Retry" || rule._tag === "RetryAfter")
+  )

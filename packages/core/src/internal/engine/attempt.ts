@@ -3,8 +3,10 @@
  *
  * Most attempts of fast programs end before `fork` returns. They take the straight path: no observer, no timer.
  */
-import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import type { Engine } from "./engine.ts"
 import type { Slot } from "./slot.ts"
 
@@ -22,19 +24,36 @@ export const attempt = (
     slot.schedule()
     engine.watcher.arm(slot.dueAt)
   }
-  const fiber = engine.fork(effect)
+  const fiber = slot.fork(effect)
   const exit = fiber.pollUnsafe()
-  if (exit !== undefined) {
+  if (exit !== undefined && slot.scope.state._tag === "Empty") {
     slot.attemptDueAt = Infinity
-    done(engine, slot, exit)
-    return
+    return done(engine, slot, exit)
   }
   slot.fiber = fiber
-  fiber.addObserver((exit) => {
+  const ended = (exit: Exit.Exit<unknown, unknown>): void => {
+    if (slot.scope.state._tag !== "Empty") return closeScope(slot, exit, ended)
     slot.fiber = undefined
     slot.attemptDueAt = Infinity
     done(engine, slot, exit)
     engine.pump()
+  }
+  fiber.addObserver(ended)
+}
+
+/** What the attempt acquired is released before the attempt counts as ended. */
+const closeScope = (
+  slot: Slot,
+  exit: Exit.Exit<unknown, unknown>,
+  ended: (exit: Exit.Exit<unknown, unknown>) => void
+): void => {
+  const { scope } = slot
+  slot.renewScope()
+  const closing = slot.fork(Scope.close(scope, exit), { uninterruptible: true })
+  slot.fiber = closing
+  closing.addObserver((closed) => {
+    if (Exit.isSuccess(closed)) ended(exit)
+    else ended(Exit.failCause(Exit.isSuccess(exit) ? closed.cause : Cause.combine(exit.cause, closed.cause)))
   })
 }
 

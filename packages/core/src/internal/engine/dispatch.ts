@@ -40,7 +40,11 @@ const dispatchEncoded = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, un
   if (Exit.isFailure(exit)) {
     const error = Cause.squash(exit.cause)
     const message = error instanceof Error ? error.message : String(error)
-    return giveUp(engine, slot, new InvalidRequest({ message: `the result cannot be encoded: ${message}`, cause: error }))
+    return giveUp(
+      engine,
+      slot,
+      new InvalidRequest({ message: `the result cannot be encoded: ${message}`, cause: error })
+    )
   }
   const item = slot.item!
   const encoded = exit.value as Encoded

@@ -20,8 +20,6 @@ export interface Engine {
   // One per sink of the task, in their order; and one for its dead letters.
   readonly sinks: ReadonlyArray<Gatherer>
   readonly deadLetters: Gatherer | undefined
-  // How many slots are taken.
-  active: number
 
   /** The slot's work is over: hands its item over to be settled, and frees the slot. */
   finish(slot: Slot, kind: Kind, disposition: Disposition): void

@@ -4,6 +4,7 @@
  * confirmed.
  */
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -41,7 +42,7 @@ export const fail = (
 
 const tryOnce = (engine: Engine, slot: Slot): void => {
   const { program, timeout } = engine.plan.exception
-  attempt(engine, slot, program!(slot.item!.failure!), timeout, excepted)
+  attempt(engine, slot, Effect.suspend(() => program!(slot.item!.failure!)), timeout, excepted)
 }
 
 const excepted = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {

@@ -26,6 +26,8 @@ import type { Plan } from "./plan.ts"
 import type { Tally } from "./tally.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
+const mostCounts = 100_000
+
 export interface IntakeOptions {
   readonly plan: Plan
   readonly watcher: Watcher
@@ -64,7 +66,8 @@ export class Intake {
   private lastFetchAt = -1
   ended = false
   error: FetchError | undefined
-  counts: Map<string, number> | undefined
+  // How often each id was requeued, where the source does not count: the newest ones, for as long as the run lives.
+  private readonly counts: Map<string, number> | undefined
 
   constructor(options: IntakeOptions) {
     this.options = options
@@ -73,7 +76,7 @@ export class Intake {
       options.pump()
     })
     this.expiry = options.watcher.entry(() => this.fiber?.interruptUnsafe())
-    if (options.plan.source.capabilities.deliveries === "engine") this.counts = new Map()
+    this.counts = options.plan.source.capabilities.deliveries === "engine" ? new Map() : undefined
     if (options.plan.limit === 0) this.ended = true
   }
 
@@ -113,8 +116,10 @@ export class Intake {
     return left
   }
 
-  /** Something may be there again: no backoff. */
-  wake(): void {
+  /** An item has ended. What was requeued may be there again: no backoff. */
+  confirmed(item: Item.Item): void {
+    if (this.counts !== undefined) this.count(this.counts, item)
+    if (item.kind !== "requeued") return
     this.empties = 0
     if (this.resting && this.failures === 0) {
       this.resting = false
@@ -223,6 +228,15 @@ export class Intake {
     const item = Item.make(delivery, deliveries, key, this.options.expiry(this.startedAt))
     if (plan.prepared !== undefined) item.transaction = plan.prepared
     return item
+  }
+
+  private count(counts: Map<string, number>, item: Item.Item): void {
+    const { id } = item.delivery.transaction
+    if (item.kind === "requeued") {
+      counts.delete(id)
+      counts.set(id, item.deliveries + 1)
+      if (counts.size > mostCounts) counts.delete(counts.keys().next().value!)
+    } else if (item.kind !== "redelivered" && item.kind !== "released") counts.delete(id)
   }
 
   private observe(count: number, now: number): void {

@@ -6,7 +6,7 @@ import type { DeadLetter } from "../../DeadLetter.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { type Disposition, release } from "../../Disposition.ts"
 import type { Failure } from "../../Failure.ts"
-import type { Kind } from "../../Outcome.ts"
+import type { Kind, Outcome } from "../../Outcome.ts"
 import type { Transaction } from "../../Transaction.ts"
 
 export interface Item {
@@ -50,4 +50,14 @@ export const make = (delivery: Delivery, deliveries: number, key: string | undef
   kind: "released",
   settleAttempts: 0,
   settleUntil: Infinity
+})
+
+export const outcome = (item: Item): Outcome<unknown, unknown, unknown> => ({
+  _tag: item.kind,
+  transaction: item.delivery.transaction,
+  disposition: item.disposition,
+  attempts: item.attempts,
+  deliveries: item.deliveries,
+  result: item.result,
+  failure: item.failure
 })

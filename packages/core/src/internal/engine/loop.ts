@@ -10,6 +10,7 @@
  * the loop lets the event loop turn once. Nothing here waits: the watcher wakes it.
  */
 import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -24,18 +25,19 @@ import type { Engine } from "./engine.ts"
 import { cutOff } from "./exception.ts"
 import { Intake } from "./fetch.ts"
 import { Gatherer, type Route } from "./gather.ts"
-import { Hold } from "./hold.ts"
 import * as Item from "./item.ts"
 import { Lanes } from "./lanes.ts"
 import { LeaseKeeper } from "./lease.ts"
 import type { Plan } from "./plan.ts"
 import { RateLimit } from "./rate.ts"
+import { Requeues } from "./requeue.ts"
 import { Settler } from "./settle.ts"
-import { Slot } from "./slot.ts"
+import type { Slot } from "./slot.ts"
+import { Slots } from "./slots.ts"
 import { Tally } from "./tally.ts"
 import { type Watched, Watcher } from "./watcher.ts"
 
-const startsPerTick = 512
+const startsPerTick = 128
 // Settled items that the source has not confirmed: a slow source holds the loop up, it does not fill the memory.
 const mostUnconfirmed = 4096
 // Waiting behind the heads of their lanes: a slow key does not stop the others, and does not fill the memory.
@@ -44,6 +46,8 @@ const mostInLanes = 4096
 export interface LoopOptions {
   readonly plan: Plan
   readonly clock: Clock.Clock
+  // What every program of the task finds around it.
+  readonly context: Context.Context<never>
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly sinks: ReadonlyArray<Route>
   readonly deadLetters: Route | undefined
@@ -60,18 +64,15 @@ export class Loop implements Engine {
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly sinks: ReadonlyArray<Gatherer>
   readonly deadLetters: Gatherer | undefined
-  active = 0
   phase: "running" | "draining" | "stopping" | "ended" = "running"
 
   private readonly options: LoopOptions
-  private readonly slots: Array<Slot> = []
-  private readonly free: Array<Slot> = []
+  private readonly slots: Slots
   private readonly intake: Intake
   private readonly lanes = new Lanes()
   private readonly leases: LeaseKeeper
   private readonly settler: Settler
-  private readonly hold: Hold<() => void>
-  private readonly holding = new Set<Item.Item>()
+  private readonly requeues: Requeues
   private rate: RateLimit | undefined
   private readonly nextStart: Watched
   private concurrency: number
@@ -93,6 +94,7 @@ export class Loop implements Engine {
     this.nextStart = watcher.entry(() => this.pump())
     const warn = (message: string, annotations: Record<string, unknown>): void => this.warn(message, annotations)
     const soon = (task: () => void): void => this.soon(task)
+    this.slots = new Slots(options.context, watcher, (slot, now) => due(this, slot, now))
     this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
     this.settler = new Settler({
       plan,
@@ -105,9 +107,13 @@ export class Loop implements Engine {
       confirmed: (items) => this.confirmed(items),
       warn
     })
-    this.hold = new Hold(watcher, (ready) => {
-      ready()
-      this.pump()
+    this.requeues = new Requeues({
+      plan,
+      watcher,
+      settle: (item) => this.settler.push(item),
+      leaveLane: (item) => this.leaveLane(item),
+      runAgain: (item) => this.runAgain(item),
+      pump: () => this.pump()
     })
     this.intake = new Intake({
       plan,
@@ -146,12 +152,12 @@ export class Loop implements Engine {
 
   get status() {
     return {
-      inFlight: this.active,
+      inFlight: this.slots.active,
       buffered: this.intake.buffered + this.lanes.waiting,
-      held: this.holding.size,
+      held: this.requeues.size,
       settling: this.settler.unconfirmed,
       concurrency: this.concurrency,
-      resisting: this.slots.reduce((count, slot) => slot.cut === "nothing" ? count : count + 1, 0)
+      resisting: this.slots.resisting
     }
   }
 
@@ -182,7 +188,7 @@ export class Loop implements Engine {
     this.giveBack()
     const close = this.watcher.entry(() => this.leaveBehind())
     this.watcher.set(close, this.watcher.now() + this.plan.close)
-    for (const slot of this.slots) if (slot.item !== undefined) cut(this, slot, "stop")
+    for (const slot of this.slots.taken()) cut(this, slot, "stop")
     this.pump()
   }
 
@@ -192,7 +198,7 @@ export class Loop implements Engine {
     try {
       while (this.startAll() && this.phase === "running" && this.settler.unconfirmed < mostUnconfirmed) {
         if (this.lanes.waiting >= mostInLanes || this.options.behind()) break
-        if (!this.intake.fetch(this.concurrency - this.active)) break
+        if (!this.intake.fetch(this.concurrency - this.slots.active)) break
       }
     } finally {
       this.pumping = false
@@ -210,9 +216,9 @@ export class Loop implements Engine {
     if (item === undefined) return
     item.kind = kind
     item.disposition = disposition
-    this.vacate(slot)
+    this.slots.vacate(slot)
     if (disposition._tag === "Requeue" && this.phase === "running" && !this.plan.single) {
-      return this.requeue(item, Duration.toMillis(disposition.delay))
+      return this.requeues.requeue(item, Duration.toMillis(disposition.delay))
     }
     this.leaveLane(item)
     this.settler.push(item)
@@ -221,7 +227,7 @@ export class Loop implements Engine {
   finishCommitted(slot: Slot): void {
     const { item } = slot
     if (item === undefined) return
-    this.vacate(slot)
+    this.slots.vacate(slot)
     this.leaveLane(item)
     this.confirmed([item])
   }
@@ -258,13 +264,14 @@ export class Loop implements Engine {
 
   /** Nothing runs, waits or is being settled. */
   private get quiet(): boolean {
-    return this.active === 0 && this.intake.buffered === 0 && this.lanes.waiting === 0 && this.holding.size === 0 &&
+    return this.slots.active === 0 && this.intake.buffered === 0 && this.lanes.waiting === 0 &&
+      this.requeues.size === 0 &&
       this.settler.idle
   }
 
   /** Starts what can start. `false` when the loop has to let the event loop turn first. */
   private startAll(): boolean {
-    while (this.active < this.concurrency && this.phase === "running") {
+    while (this.slots.active < this.concurrency && this.phase === "running") {
       const now = this.rate === undefined ? 0 : this.watcher.now()
       if (this.rate !== undefined && this.rate.allowedAt() > now) {
         if (this.intake.buffered > 0) this.watcher.set(this.nextStart, this.rate.allowedAt())
@@ -287,10 +294,7 @@ export class Loop implements Engine {
   private readonly enter = (item: Item.Item): boolean => this.lanes.enter(item)
 
   private occupy(item: Item.Item): void {
-    const slot = this.free.pop() ?? this.newSlot()
-    slot.item = item
-    slot.step = "decode"
-    this.active++
+    const slot = this.slots.take(item)
     const { deadline } = this.plan
     if (deadline !== Infinity || this.leases.clips) {
       const dueAt = this.watcher.now() + deadline
@@ -300,24 +304,6 @@ export class Loop implements Engine {
     }
     if (item.deliveries > this.plan.maxDeliveries) poisoned(this, slot)
     else decode(this, slot)
-  }
-
-  private newSlot(): Slot {
-    const slot = new Slot((slot, now) => due(this, slot, now))
-    this.slots.push(slot)
-    this.watcher.add(slot)
-    return slot
-  }
-
-  private vacate(slot: Slot): void {
-    slot.item = undefined
-    slot.cut = "nothing"
-    slot.retrying = false
-    slot.dueAt = Infinity
-    slot.deadline = Infinity
-    slot.attemptDueAt = Infinity
-    this.active--
-    this.free.push(slot)
   }
 
   private leaveLane(item: Item.Item): void {
@@ -336,25 +322,6 @@ export class Loop implements Engine {
     this.leaveLane(item)
     this.settler.push(item)
     return true
-  }
-
-  /** Later again: by the source, where it can wait and keep its order; otherwise from here. */
-  private requeue(item: Item.Item, delay: number): void {
-    const { capabilities } = this.plan.source
-    const local = capabilities.settlement !== "each" || capabilities.ordering === "total" ||
-      (this.plan.lanes && capabilities.ordering !== "byKey")
-    if (!local && (delay === 0 || capabilities.requeueDelay === "native")) {
-      this.leaveLane(item)
-      return this.settler.push(item)
-    }
-    if (!local) this.leaveLane(item)
-    this.holding.add(item)
-    this.hold.until(this.watcher.now() + delay, () => {
-      if (!this.holding.delete(item)) return
-      if (local) return this.runAgain(item)
-      item.disposition = Disposition.requeue()
-      this.settler.push(item)
-    })
   }
 
   /** The same delivery once more. It has not left its lane, nor its place in the watermark. */
@@ -377,28 +344,18 @@ export class Loop implements Engine {
   private giveBack(): void {
     for (const item of this.intake.stop()) this.release(item)
     for (const item of this.lanes.drain()) this.release(item)
-    this.hold.drain()
-    for (const item of this.holding) this.release(item)
-    this.holding.clear()
+    for (const item of this.requeues.drain()) this.release(item)
   }
 
   private confirmed(items: ReadonlyArray<Item.Item>): void {
-    const { counts } = this.intake
     for (const item of items) {
       this.leases.release(item)
       this.tally.count(item)
-      if (counts !== undefined) this.countDelivery(counts, item)
-      if (item.kind === "requeued") this.intake.wake()
-      this.options.observe?.(outcome(item))
+      this.intake.confirmed(item)
+      this.options.observe?.(Item.outcome(item))
     }
     // Whoever confirmed is on the stack; what is possible now is started from the next turn of the loop.
     if (!this.pumping) this.pump()
-  }
-
-  private countDelivery(counts: Map<string, number>, item: Item.Item): void {
-    const { id } = item.delivery.transaction
-    if (item.kind === "requeued") counts.set(id, item.deliveries + 1)
-    else if (item.kind !== "redelivered" && item.kind !== "released") counts.delete(id)
   }
 
   private tick(): void {
@@ -416,18 +373,13 @@ export class Loop implements Engine {
   }
 
   private leaveBehind(): void {
-    const resisting = this.slots.filter((slot) => slot.item !== undefined)
+    const resisting = this.slots.taken()
     if (resisting.length > 0) {
       this.warn("transactions resist their interruption; they are released while they still run", {
         transactions: resisting.length
       })
     }
-    for (const slot of resisting) {
-      const { item } = slot
-      slot.item = undefined
-      this.active--
-      this.release(item!)
-    }
+    for (const slot of resisting) this.release(this.slots.leaveBehind(slot))
     this.settler.giveUp()
     this.pump()
   }
@@ -443,13 +395,3 @@ export class Loop implements Engine {
     this.options.ended(this.error ?? this.intake.error)
   }
 }
-
-const outcome = (item: Item.Item): Outcome<unknown, unknown, unknown> => ({
-  _tag: item.kind,
-  transaction: item.delivery.transaction,
-  disposition: item.disposition,
-  attempts: item.attempts,
-  deliveries: item.deliveries,
-  result: item.result,
-  failure: item.failure
-})

@@ -110,7 +110,6 @@ export const make = (input: PlanInput): Plan => {
   })
   const emptyDelay = delayMillis({ ...policy.fetch.empty, jitter: "none" }, () => 0)
   const wait = policy.loop.streaming ? policy.fetch.wait : Duration.zero
-  const process = definition.process
   const outputs = definition.sinks.map((sink, i): Outputs => ({
     service: input.sinks[i]!,
     outputs: sink.outputs,
@@ -130,7 +129,7 @@ export const make = (input: PlanInput): Plan => {
     lanes: policy.loop.ordering === "byKey" || definition.orderBy !== undefined,
     process: {
       ...step(policy.process),
-      program: (transaction) => Effect.scoped(Effect.suspend(() => process(transaction)))
+      program: definition.process
     },
     decide: definition.decide ?? (() => "undecided"),
     outputs,
@@ -138,13 +137,11 @@ export const make = (input: PlanInput): Plan => {
     commit: joinCommit(definition, source, input.sinks),
     success: success === undefined ? undefined : {
       ...step(policy.success),
-      program: (transaction, result) => Effect.scoped(Effect.suspend(() => success(transaction, result)))
+      program: success
     },
     exception: {
       ...step(policy.exception),
-      program: definition.onFailure === undefined
-        ? undefined
-        : (failure) => Effect.scoped(Effect.suspend(() => definition.onFailure!(failure)))
+      program: definition.onFailure
     },
     deadLetters: deadLetterPlan(definition, input.deadLetters),
     settle: step(policy.settle),

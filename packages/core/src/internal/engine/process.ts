@@ -8,6 +8,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Decision from "../../Decision.ts"
 import * as Disposition from "../../Disposition.ts"
+import type { Program } from "../definition.ts"
 import { LeaseLost } from "../../Reason.ts"
 import { attempt, wait } from "./attempt.ts"
 import { dispatch } from "./dispatch.ts"
@@ -26,7 +27,13 @@ const tryOnce = (engine: Engine, slot: Slot): void => {
   const item = slot.item!
   item.attempts = slot.attempt
   const { process } = engine.plan
-  attempt(engine, slot, process.program(item.transaction!), process.timeout, processed)
+  let program: Program
+  try {
+    program = process.program(item.transaction!)
+  } catch (defect) {
+    program = Exit.die(defect)
+  }
+  attempt(engine, slot, program, process.timeout, processed)
 }
 
 const processed = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {

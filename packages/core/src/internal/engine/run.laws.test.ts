@@ -1,7 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, ConnectorError, Control, Decision, Delivery, Disposition, Reason, Task, Transaction } from "../../index.ts"
+import {
+  Connector,
+  ConnectorError,
+  Control,
+  Decision,
+  Delivery,
+  Disposition,
+  Reason,
+  Task,
+  Transaction
+} from "../../index.ts"
 
 // A generated world: what each transaction does, how the connectors fail, and how the task is set up.
 
@@ -300,7 +310,8 @@ const check = (world: World) =>
       assert.isAtMost(settlements.length, 1, `delivery ${receipt} is settled at most once: ${settlements}`)
     }
     if (Exit.isSuccess(exit)) {
-      const { deadLettered, discarded, failed, fetched, redelivered, released, requeued, succeeded, timeout } = exit.value
+      const { deadLettered, discarded, failed, fetched, redelivered, released, requeued, succeeded, timeout } =
+        exit.value
       assert.strictEqual(fetched, record.handed.length, "every delivery is counted")
       const ends = succeeded + failed + requeued + timeout + redelivered + released
       assert.strictEqual(ends, fetched, "every delivery has one outcome")
@@ -322,7 +333,8 @@ const check = (world: World) =>
       for (const [partition, receipt] of record.committed) {
         for (const { n, receipt: earlier } of record.handed) {
           if (String(world.scripts[n]!.key) !== partition || earlier > receipt) continue
-          const ended = record.dead.has(String(n)) || world.hook === "ack" || !world.sink || record.confirmed.has(String(n))
+          const ended = record.dead.has(String(n)) || world.hook === "ack" || !world.sink ||
+            record.confirmed.has(String(n))
           assert.isTrue(ended, `position ${receipt} of ${partition} is committed only after ${n} has ended`)
         }
       }

@@ -91,6 +91,7 @@ const drive = (
     const loop: Loop = new Loop({
       plan,
       clock,
+      context,
       fork: Effect.runForkWith(context),
       sinks: sinks.map((_, index) => routeTo(plan, index)),
       deadLetters: plan.deadLetters._tag === "sink" ? routeOf(plan.deadLetters.service) : undefined,

@@ -126,8 +126,6 @@ export class Settler {
   }
 
   private enqueue(item: Item): void {
-    const { settleBudget } = this.options.plan
-    item.settleUntil = settleBudget === Infinity ? Infinity : this.options.watcher.now() + settleBudget
     this.pending.push(item)
   }
 
@@ -175,7 +173,7 @@ export class Settler {
           confirmed.push(item)
           continue
         }
-        item.settleAttempts++
+        if (item.settleAttempts++ === 0) item.settleUntil = now + this.options.plan.settleBudget
         const delay = this.delayAfter(item.settleAttempts, reason)
         const tryAgain = reason.isRetryable ||
           (reason instanceof Unknown && item.settleAttempts < this.options.plan.settle.maxAttempts)

@@ -15,7 +15,10 @@
  *
  * A slot whose work resists its interruption stays taken until the work ends.
  */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import type { Step } from "../../Failure.ts"
 import type { Item } from "./item.ts"
 import type { Watched } from "./watcher.ts"
@@ -35,14 +38,33 @@ export class Slot implements Watched {
   // How a step that runs elsewhere (a gathered dispatch) is given up.
   abandon: ((slot: Slot) => void) | undefined = undefined
 
+  // Every attempt has a Scope of its own, and a context that holds it. Making both costs more than most programs do, and
+  // most programs acquire nothing: a scope to which nothing was added is as good as new, and serves the next attempt.
+  scope: Scope.Closeable
+  fork: <A, E>(effect: Effect.Effect<A, E>, options?: Effect.RunOptions) => Fiber.Fiber<A, E>
+  private readonly context: Context.Context<never>
+
   // The earlier of the two below.
   dueAt = Infinity
   deadline = Infinity
   attemptDueAt = Infinity
   private readonly due: (slot: Slot, now: number) => void
 
-  constructor(due: (slot: Slot, now: number) => void) {
+  constructor(context: Context.Context<never>, due: (slot: Slot, now: number) => void) {
+    this.context = context
     this.due = due
+    this.scope = Scope.makeUnsafe()
+    this.fork = this.forkIn(this.scope)
+  }
+
+  /** A scope that was used is closed and gone; the next attempt gets another one. */
+  renewScope(): void {
+    this.scope = Scope.makeUnsafe()
+    this.fork = this.forkIn(this.scope)
+  }
+
+  private forkIn(scope: Scope.Scope): Slot["fork"] {
+    return Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))
   }
 
   onDue(now: number): void {

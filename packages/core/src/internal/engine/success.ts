@@ -3,6 +3,7 @@
  * program is not run again.
  */
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Disposition from "../../Disposition.ts"
 import { attempt, wait } from "./attempt.ts"
@@ -21,7 +22,7 @@ export const success = (engine: Engine, slot: Slot): void => {
 const tryOnce = (engine: Engine, slot: Slot): void => {
   const { program, timeout } = engine.plan.success!
   const item = slot.item!
-  attempt(engine, slot, program(item.transaction!, item.result), timeout, succeeded)
+  attempt(engine, slot, Effect.suspend(() => program(item.transaction!, item.result)), timeout, succeeded)
 }
 
 const succeeded = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {
