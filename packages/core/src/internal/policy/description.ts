@@ -88,7 +88,7 @@ export const description = {
       size: countOrUnset("loop.concurrency", { unit: "transactions", doc: "The most that one fetch asks for." }),
       interval: wait({
         default: Duration.zero,
-        doc: "How long a batch waits to become full; only in batch mode."
+        doc: "The least time from the start of one batch to the start of the next; only in batch mode."
       })
     },
     prefetch: autoOrCount({
