@@ -4,11 +4,13 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { pathToFileURL } from "node:url"
 import { publishable } from "../architecture/rule.ts"
 import { filesBelow, load, root } from "../workspace/workspace.ts"
 import { catalogue, page as errorPage } from "./errors.ts"
 import { missing } from "./missing.ts"
 import { index, ofPackage } from "./pages.ts"
+import { type PolicyField, policyPage } from "./policy.ts"
 import { read } from "./signatures.ts"
 import { publicModules } from "./symbols.ts"
 
@@ -19,10 +21,16 @@ const modules = new Map(packages.map((owner) => [owner, publicModules(workspace,
 const all = [...modules.values()].flat()
 const signatureOf = read(root, all)
 
+// The built module of another package: what it says of itself is read as data, nothing here is compiled against it.
+const { fields }: { readonly fields: ReadonlyArray<PolicyField> } = await import(
+  pathToFileURL(path.join(root, "packages/core/dist/Policy.js")).href
+)
+
 const pages = [
   index(packages),
   ...packages.flatMap((owner) => ofPackage(owner, modules.get(owner) ?? [], signatureOf)),
-  errorPage(catalogue(all))
+  errorPage(catalogue(all)),
+  policyPage(fields)
 ].map((page) => ({ path: path.posix.join("docs/reference", page.path), text: `${page.text}\n` }))
 
 const present = filesBelow(root, "docs/reference", (file) => file.endsWith(".md"))

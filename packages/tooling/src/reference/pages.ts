@@ -107,13 +107,14 @@ export const ofPackage = (
   ]
 }
 
-/** The first page: the packages, and the error catalogue. */
+/** The first page: the packages, the fields of the policy, and the error catalogue. */
 export const index = (packages: ReadonlyArray<Package>): Page => ({
   path: "README.md",
   text: [
     generated,
     "# Reference",
     packages.map((one) => `- [${one.name}](${one.folder}.md): ${one.description}`).join("\n"),
+    "- [Policy fields](policy.md): every field with its default, its bounds, its unit and its environment variable\n" +
     "- [Error catalogue](errors.md): every error, whether trying again can help, and what it means"
   ].join("\n\n")
 })

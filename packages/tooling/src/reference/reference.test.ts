@@ -7,6 +7,7 @@ import { parse } from "./docblock.ts"
 import { catalogue } from "./errors.ts"
 import { missing } from "./missing.ts"
 import { ofPackage } from "./pages.ts"
+import { policyPage } from "./policy.ts"
 import { publicModules } from "./symbols.ts"
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "ergon-reference-"))
@@ -173,5 +174,14 @@ describe("reference", () => {
       pages[2]?.text,
       "### run\n\nRuns a task, once.\n\n```ts\nconst run: number\n```\n\n**Details**\nWaits |"
     )
+  })
+})
+
+describe("the fields of the policy", () => {
+  it("have a table for each part, and no cell breaks it", () => {
+    const field = { kind: "word", default: "a", bounds: "a, b", unit: "", doc: "a | b", variable: "LOOP_MODE" }
+    const { text } = policyPage([{ ...field, path: "loop.mode" }, { ...field, path: "fetch.batch.size" }])
+    assert.deepStrictEqual(text.match(/^## .*$/gm), ["## loop", "## fetch"])
+    assert.include(text, "| `loop.mode` | word | a | a, b |  | a \\| b | `LOOP_MODE` |")
   })
 })

@@ -38,9 +38,16 @@ const refuseConflicts = (problems: ReadonlyArray<Problem>): void => {
   if (problems.length > 0) throw refused(problems)
 }
 
-export const decideStep = (raw: unknown): StepPolicy => {
+// A service applies the same policy to every call.
+const decidedSteps = new WeakMap<object, StepPolicy>()
+
+/** Worked out once per input. */
+export const decideStep = (raw: object): StepPolicy => {
+  const known = decidedSteps.get(raw)
+  if (known !== undefined) return known
   const step = decidePart(description.process, raw) as StepPolicy
   refuseConflicts(capBelowBackoff("retry.", step.retry))
+  decidedSteps.set(raw, step)
   return step
 }
 

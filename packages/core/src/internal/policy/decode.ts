@@ -4,7 +4,7 @@
  * An overlay holds effective values, and only those that were given; `null` in it is a field that was switched off.
  */
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import { derive } from "./derive.ts"
 import { type Description, description } from "./description.ts"
 import { type Effective, type Explicit, isLeaf, type Leaf, type Tree } from "./field.ts"
@@ -28,7 +28,7 @@ const expectedOf = (leaf: Leaf, dialect: Dialect): string =>
 /** One value: understood and within its bounds, or a problem. */
 export const readLeaf = (leaf: Leaf, raw: unknown, dialect: Dialect, path: string): Understood<unknown> | Problem => {
   const read = leaf.none !== undefined && isNone(raw, dialect) ? leaf.none : leaf.read(raw, dialect)
-  return read !== undefined && Schema.is(leaf.type)(read.value)
+  return read !== undefined && leaf.accepts(read.value)
     ? { value: read.value ?? null }
     : { _tag: "Invalid", path, value: show(raw), expected: expectedOf(leaf, dialect) }
 }

@@ -28,8 +28,9 @@ export interface Field<A, I, Derived extends boolean = false> {
   readonly _tag: "Field"
   readonly kind: Kind
   readonly derived: Derived
-  // Says whether a value is within the bounds.
   readonly type: Schema.Schema<A>
+  // Whether a value is within the bounds: the guard of `type`, compiled once.
+  readonly accepts: (value: unknown) => boolean
   readonly default: A | undefined
   readonly defaultText: string
   // What `none` stands for, where it is valid.
@@ -99,6 +100,7 @@ const field = <A, I>(parts: Parts<A>): Field<A, I> => ({
   kind: parts.kind,
   derived: false,
   type: parts.type,
+  accepts: Schema.is(parts.type),
   default: parts.default,
   defaultText: textOf(parts.write(parts.default)),
   none: parts.none,
@@ -138,15 +140,14 @@ export const count = (options: Described<number> & { readonly min?: number }): F
 /** The same; `none` is `Infinity`. */
 export const countOrNone = (
   options: Described<number> & { readonly min?: number }
-): Field<number, number | null> => ({
-  ...field<number, number | null>({
+): Field<number, number | null> =>
+  field({
     ...count(options),
     default: options.default,
     type: Schema.Union([Schema.Int.check(atLeast(options.min ?? 1)), Schema.Number.check(unbounded)]),
     none: { value: Infinity },
     write: (value) => value === Infinity ? null : value
   })
-})
 
 /** A number of at least 1. */
 export const factor = (options: Described<number>): Field<number, number> =>
