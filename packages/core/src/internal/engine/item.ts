@@ -15,7 +15,7 @@ export interface Item {
   deliveries: number
   // The lane, where the task keeps an order.
   key: string | undefined
-  // When a lease that cannot be extended runs out; Infinity where there is none.
+  // When its lease runs out, 0 where there is none: a small integer costs no allocation of its own, Infinity would.
   expiresAt: number
   // Once decoded.
   transaction: Transaction<unknown> | undefined
@@ -30,7 +30,7 @@ export interface Item {
   disposition: Disposition
   letter: DeadLetter | undefined
   kind: Kind
-  // Tries of the settlement, and the time until which it is tried again.
+  // Tries of the settlement, and the time until which it is tried again; 0 until the first one has failed.
   settleAttempts: number
   settleUntil: number
 }
@@ -49,7 +49,7 @@ export const make = (delivery: Delivery, deliveries: number, key: string | undef
   letter: undefined,
   kind: "released",
   settleAttempts: 0,
-  settleUntil: Infinity
+  settleUntil: 0
 })
 
 export const outcome = (item: Item): Outcome<unknown, unknown, unknown> => ({

@@ -37,9 +37,9 @@ export class LeaseKeeper {
     this.tick = options.watcher.entry(() => this.extendAll())
   }
 
-  /** When a lease that starts now runs out, unless it is extended. */
+  /** When a lease that starts now runs out, unless it is extended; 0 where there are no leases. */
   expiry(now: number): number {
-    return now + this.duration
+    return this.duration === Infinity ? 0 : now + this.duration
   }
 
   /** Whether the deadline of a transaction has to stay within its lease. */

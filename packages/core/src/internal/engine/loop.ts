@@ -315,7 +315,7 @@ export class Loop implements Engine {
   private dropped(item: Item.Item): boolean {
     const { isHeld } = this.plan.source
     const gone = item.lost || (isHeld !== undefined && !isHeld(item.delivery)) ||
-      (item.expiresAt !== Infinity && item.expiresAt <= this.watcher.now())
+      (item.expiresAt !== 0 && item.expiresAt <= this.watcher.now())
     if (!gone) return false
     item.kind = "redelivered"
     this.leases.release(item)

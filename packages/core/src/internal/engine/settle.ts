@@ -39,6 +39,7 @@ export interface SettlerOptions {
 export class Settler {
   private readonly options: SettlerOptions
   private readonly source: SourceService
+  private readonly nothingSettled: boolean
   private readonly watermarks: Watermarks | undefined
   private readonly expiry: Watched
   private readonly retryAt: Watched
@@ -55,6 +56,7 @@ export class Settler {
   constructor(options: SettlerOptions) {
     this.options = options
     this.source = options.plan.source
+    this.nothingSettled = this.source.capabilities.settlement === "none"
     this.watermarks = this.source.capabilities.settlement === "watermark" ? new Watermarks() : undefined
     this.expiry = options.watcher.entry(() => this.fiber?.interruptUnsafe())
     this.retryAt = options.watcher.entry(() => {
@@ -84,8 +86,7 @@ export class Settler {
 
   /** An item has come to its end, with its disposition. Called once per item. */
   push(item: Item): void {
-    const { settlement } = this.source.capabilities
-    if (settlement === "none") return this.options.confirmed([item])
+    if (this.nothingSettled) return this.options.confirmed([item])
     if (this.watermarks !== undefined) {
       if (item.disposition._tag === "Release" || item.kind === "redelivered" || item.disposition._tag === "Requeue") {
         this.watermarks.forget(item)
