@@ -143,7 +143,11 @@ export const consumer = <Self, S extends Schema.Constraint, B, E, R>(
  * **Details**
  * The same steps, combinators and policy as a consumer; `prepare` is its process step. It works batch by batch, each
  * finished before the next, unless its policy says `loop.mode: "continuous"`. What is requeued comes again from memory.
- * Without `deadLetter`, what is given up fails the run with `ProducerFailed`, after everything else was done.
+ * A stream may take its time: `fetch.timeout` bounds it only when it is set.
+ *
+ * What is given up goes to `deadLetter`. Without it the run fails with `ProducerFailed` once everything else is done: it
+ * tells how many were given up, the ids of the first 100 and the reason of the first. What the task drops on purpose
+ * (`discardFailures`, `Decision.discard`, `Disposition.ack` from `onFailure`) does not fail the run.
  *
  * @category constructors
  * @since 0.1.0

@@ -18,7 +18,10 @@ import type { Slot } from "./slot.ts"
 export const bury = (engine: Engine, slot: Slot, reason: string): void => {
   const item = slot.item!
   const { deadLetters } = engine.plan
-  if (deadLetters._tag === "discard") return engine.finish(slot, item.kind, Disposition.ack)
+  if (deadLetters._tag === "nowhere") engine.tally.lose(item.delivery.transaction.id, reason)
+  if (deadLetters._tag === "discard" || deadLetters._tag === "nowhere") {
+    return engine.finish(slot, item.kind, Disposition.ack)
+  }
   item.letter = letter(engine, slot, reason)
   if (deadLetters._tag === "source") return engine.finish(slot, item.kind, Disposition.deadLetter(reason))
   slot.attempt = 1

@@ -35,6 +35,7 @@ export interface Decoder {
 
 export type DeadLetterPlan =
   | { readonly _tag: "discard" }
+  | { readonly _tag: "nowhere" }
   | { readonly _tag: "source" }
   | {
     readonly _tag: "sink"
@@ -154,7 +155,10 @@ export const make = (input: PlanInput): Plan => {
       prefetch: policy.fetch.prefetch,
       wait,
       waitMillis: Duration.toMillis(wait),
-      timeout: Duration.toMillis(policy.fetch.timeout),
+      // A stream takes the time it takes, unless the task says otherwise: nobody else has to answer.
+      timeout: definition.from._tag === "stream" && definition.policy.fetch?.timeout === undefined
+        ? Infinity
+        : Duration.toMillis(policy.fetch.timeout),
       retry: step({ retry: policy.fetch.retry, timeout: Duration.infinity })
     },
     mode: policy.loop.mode,
@@ -216,10 +220,9 @@ const deadLetterPlan = (definition: Definition, service: SinkService | undefined
       }
     }
   }
+  if (definition.deadLetter === "discard") return { _tag: "discard" }
   // A producer that gives something up has nowhere to keep it: the run fails and names it.
-  return definition.deadLetter === "discard" || definition.from._tag === "stream"
-    ? { _tag: "discard" }
-    : { _tag: "source" }
+  return { _tag: definition.from._tag === "stream" ? "nowhere" : "source" }
 }
 
 /** The payload of a letter as JSON as far as it goes: of a native payload a readable trace is better than none. */

@@ -11,7 +11,7 @@ import type { SourceService } from "../../Connector.ts"
 import type * as Delivery from "../../Delivery.ts"
 import type { Outcome, Summary } from "../../Outcome.ts"
 import * as Policy from "../../Policy.ts"
-import { type RunError, TaskRefused } from "../../TaskError.ts"
+import { ProducerFailed, type RunError, TaskRefused } from "../../TaskError.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Definition } from "../definition.ts"
 import type { Route } from "./gather.ts"
@@ -67,6 +67,10 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
         return cause === undefined ? Effect.fail(error) : Effect.failCause(cause)
       })
     )
+    const { lost, lostIds, lostReason } = loop.tally
+    if (lost > 0 && options.only === undefined) {
+      return yield* new ProducerFailed({ task: definition.name, failed: lost, ids: lostIds, reason: lostReason })
+    }
     const delayed = options.only === undefined ? yield* countDelayed(own) : 0
     return loop.tally.summary(delayed, clock.currentTimeMillisUnsafe() - started)
   }))

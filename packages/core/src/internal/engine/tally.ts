@@ -19,8 +19,10 @@ export class Tally {
   deadLettered = 0
   discarded = 0
   readonly reasons = new Map<string, number>()
-  // Ids of what was given up without a trace, for a producer that has nowhere to keep it.
+  // What a producer gave up that has nowhere to keep it: how many, the first of their ids, and why the first one.
+  lost = 0
   readonly lostIds: Array<string> = []
+  lostReason = ""
 
   /** An item has ended: its settlement is confirmed, or never will be. */
   count(item: Item): void {
@@ -33,13 +35,18 @@ export class Tally {
     if (item.kind !== "failed" && item.kind !== "timeout") return
     if (item.letter === undefined) {
       this.discarded++
-      if (this.lostIds.length < mostIds) this.lostIds.push(item.delivery.transaction.id)
       return
     }
     this.deadLettered++
     const tag = item.failure === undefined ? item.letter.error.tag : describeFailure(item.failure).tag
     const key = this.reasons.has(tag) || this.reasons.size < mostReasons ? tag : "other"
     this.reasons.set(key, (this.reasons.get(key) ?? 0) + 1)
+  }
+
+  /** A transaction was given up, and nothing is left of it. */
+  lose(id: string, reason: string): void {
+    if (this.lost++ === 0) this.lostReason = reason
+    if (this.lostIds.length < mostIds) this.lostIds.push(id)
   }
 
   summary(delayed: number, duration: number): Summary {
