@@ -1,0 +1,169 @@
+import { type Connector, ConnectorError, Transaction } from "@ergon/core"
+import { Conformance, type Harness } from "@ergon/core/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema, Stream } from "effect"
+import { Csv } from "effect/encoding"
+import { FastCheck } from "effect/testing"
+import * as fs from "node:fs/promises"
+import * as os from "node:os"
+import * as path from "node:path"
+import { firstRow, row } from "./csv.ts"
+import { csvSink, jsonlSink } from "./formats.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.promise(() => fs.mkdtemp(path.join(os.tmpdir(), "ergon-sink-laws-"))),
+  (folder) => Effect.promise(() => fs.rm(folder, { recursive: true, force: true }))
+)
+
+const Envelope = Schema.Struct({
+  id: Schema.String,
+  payload: Schema.Unknown,
+  metadata: Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number, Schema.Boolean]))
+})
+
+const readLines = (file: string) =>
+  Effect.promise(async () =>
+    (await fs.readFile(file, "utf8")).split("\n").filter((line) => line !== "").map((line): unknown => JSON.parse(line))
+  )
+
+const readRows = (file: string) =>
+  Effect.flatMap(
+    Effect.promise(() => fs.readFile(file, "utf8")),
+    (text) => Stream.make(text).pipe(Stream.pipeThroughChannel(Csv.decodeString({ headers: true })), Stream.runCollect)
+  )
+
+/** A transaction of a line that is a payload alone: its id is not in the file. */
+const anonymous = (payload: unknown) => Transaction.make("?", payload)
+
+const harness = (
+  name: string,
+  open: (file: string) => ReturnType<typeof jsonlSink>,
+  received: (file: string) => Effect.Effect<ReadonlyArray<Transaction.Transaction<unknown>>, unknown>,
+  rest: Partial<Harness.Sink>
+): Harness.Sink => ({
+  name,
+  time: "live",
+  can: ["refused"],
+  storage: Effect.map(folder, (folder) => {
+    const file = path.join(folder, "out")
+    return { open: open(file), received: received(file), refused: (n) => Transaction.make(`refused-${n}`, { n: 1n, a: [] }) }
+  }),
+  ...rest
+})
+
+const payloadAlone = {
+  "dispatched ids arrive": "the line is the payload: with `envelope: true` it carries the id",
+  "dispatched metadata arrives": "the line is the payload: with `envelope: true` it carries the metadata",
+  "the dispatched trace context arrives": "the line is the payload: with `envelope: true` it carries the metadata"
+} as const
+
+const rowAlone = {
+  "dispatched ids arrive": "a row has the columns of the payload and no others",
+  "dispatched metadata arrives": "a row has the columns of the payload and no others",
+  "the dispatched trace context arrives": "a row has the columns of the payload and no others"
+} as const
+
+const jsonl = Conformance.sink(
+  harness(
+    "Jsonl.sink",
+    (file) => jsonlSink(file, { envelope: false }),
+    (file) => Effect.map(readLines(file), (lines) => lines.map(anonymous)),
+    { without: payloadAlone }
+  )
+)
+
+const envelope = Conformance.sink(
+  harness(
+    "Jsonl.sink with envelopes",
+    (file) => jsonlSink(file, { envelope: true }),
+    (file) =>
+      Effect.map(
+        Effect.flatMap(readLines(file), Effect.forEach(Schema.decodeUnknownEffect(Envelope))),
+        (envelopes) => envelopes.map(({ id, metadata, payload }) => Transaction.make(id, payload, metadata))
+      ),
+    {}
+  )
+)
+
+const Columns = Schema.Struct({ n: Schema.String, a: Schema.String, "b c": Schema.String })
+
+const csv = Conformance.sink(
+  harness(
+    "Csv.sink",
+    (file) => csvSink(Columns, file, undefined),
+    (file) => Effect.map(readRows(file), (rows) => rows.map(anonymous)),
+    {
+      payload: (n) => ({ n: `${n}`, a: ` "quoted", ünïcödé \u{1f980}\r\nline\nbreak\t`, "b c": "" }),
+      without: rowAlone
+    }
+  )
+)
+
+for (
+  const [name, laws, excused] of [
+    ["Jsonl.sink", jsonl, payloadAlone],
+    ["Jsonl.sink with envelopes", envelope, {}],
+    ["Csv.sink", csv, rowAlone]
+  ] as const
+) {
+  describe(name, () => {
+    it.live.each(Conformance.applying(laws))("$name", ({ check }) => check)
+
+    it("is excused from no more than this", () => {
+      assert.deepStrictEqual(Conformance.excused(laws), {
+        ...excused,
+        "a cut connection heals by itself and is dispatched to": "the harness cannot cut the connection",
+        "no secret shows in an error, a log or a span": "the harness has no secrets"
+      })
+    })
+  })
+}
+
+describe("rows", () => {
+  const cells = FastCheck.array(
+    FastCheck.oneof(FastCheck.string(), FastCheck.string({ unit: FastCheck.constantFrom("\"", ",", "\r", "\n", "a", "\ufeff") })),
+    { minLength: 1, maxLength: 5 }
+  )
+
+  it("are read back by a reader of RFC 4180 as they were written", async () => {
+    await FastCheck.assert(FastCheck.asyncProperty(FastCheck.array(cells, { minLength: 1 }), async (table) => {
+      const text = table.map((one) => row(one, "\r\n")).join("")
+      const decoded = await Effect.runPromise(
+        Stream.make(text).pipe(Stream.pipeThroughChannel(Csv.decodeString()), Stream.runCollect)
+      )
+      assert.deepStrictEqual(decoded.map((one) => [...one]), table)
+    }))
+  })
+
+  it("as headers are read back with their line end", () => {
+    FastCheck.assert(FastCheck.property(cells, FastCheck.constantFrom("\n", "\r\n"), (one, lineEnd) => {
+      assert.deepStrictEqual(firstRow(row(one, lineEnd)), { cells: one, lineEnd })
+    }))
+  })
+
+  it("cut anywhere, keep the whole rows before the cut", async () => {
+    await FastCheck.assert(
+      FastCheck.asyncProperty(FastCheck.array(cells, { minLength: 1, maxLength: 6 }), FastCheck.nat(), async (table, cut) => {
+        const folder = await fs.mkdtemp(path.join(os.tmpdir(), "ergon-cut-"))
+        try {
+          const file = path.join(folder, "out.csv")
+          const whole = Buffer.from(table.map((one) => row(one, "\r\n")).join(""))
+          const header = Buffer.from(row(["h"], "\r\n"))
+          const at = cut % (whole.length + 1)
+          await fs.writeFile(file, Buffer.concat([header, whole.subarray(0, at)]))
+          await Effect.runPromise(Effect.scoped(csvSink(Columns, file, ["h"])).pipe(Effect.provide(silent)))
+          let expected = ""
+          for (const one of table) {
+            const next = expected + row(one, "\r\n")
+            if (Buffer.byteLength(next) > at) break
+            expected = next
+          }
+          assert.strictEqual(await fs.readFile(file, "utf8"), header.toString() + expected)
+        } finally {
+          await fs.rm(folder, { recursive: true })
+        }
+      }),
+      { numRuns: 200 }
+    )
+  })
+})
