@@ -58,7 +58,7 @@ const failed = (engine: Engine, slot: Slot, cause: Cause.Cause<unknown>): void =
   if (Decision.isNonRetryable(cause)) return giveUp(engine, slot, cause, "business")
   let decision: Decision.Decision | "undecided"
   try {
-    decision = engine.plan.decide(error)
+    decision = decide(engine, error)
   } catch (defect) {
     return giveUp(engine, slot, Cause.combine(cause, Cause.die(defect)), "system")
   }
@@ -78,6 +78,17 @@ const failed = (engine: Engine, slot: Slot, cause: Cause.Cause<unknown>): void =
     case "Abort":
       return engine.abort(slot, error)
   }
+}
+
+const decisions = new Set(["Retry", "RetryAfter", "Requeue", "DeadLetter", "Discard", "Abort"])
+
+/** What the task decides; untyped code can answer with anything. */
+const decide = (engine: Engine, error: unknown): Decision.Decision | "undecided" => {
+  const decision = engine.plan.decide(error)
+  if (decision === "undecided" || (Predicate.hasProperty(decision, "_tag") && decisions.has(decision._tag))) {
+    return decision
+  }
+  throw new TypeError(`Task.decide answered with ${String(decision)}, which is no decision`)
 }
 
 const undecided = (
