@@ -2,7 +2,7 @@
  * The columns of a CSV file, from the schema of its rows.
  */
 import type * as Schema from "effect/Schema"
-import type * as SchemaAST from "effect/SchemaAST"
+import * as SchemaAST from "effect/SchemaAST"
 
 /** The names of the fields of an encoded payload; `undefined` where the schema does not name them all. */
 export const columnsOf = (payload: Schema.Constraint): ReadonlyArray<string> | undefined => {
