@@ -1,1 +1,2 @@
-export {}
+export * as Csv from "./Csv.ts"
+export * as Jsonl from "./Jsonl.ts"

@@ -18,7 +18,7 @@ import type { Boundary } from "./boundary.ts"
 export type Flaw = "overlong" | "unclosed"
 
 /** A record as it stands in the file. `bytes` is valid until the next call. */
-export interface Record {
+export interface RawRecord {
   readonly bytes: Uint8Array
   /** Byte offsets of its beginning, and of the byte after its line break. */
   readonly start: number
@@ -109,7 +109,7 @@ export class Records {
   }
 
   /** The next complete record, if it has been read. */
-  next(): Record | undefined {
+  next(): RawRecord | undefined {
     if (!this.begun) this.begin(false)
     if (!this.begun || this.scanned === this.tail) return undefined
     const end = this.boundary.scan(this.buffer, this.scanned, this.tail)
@@ -126,7 +126,7 @@ export class Records {
    * The last record, once the file has ended and `next` has nothing more. Where that is only the first line of what was
    * read, reading goes on behind it: `offset` has moved back.
    */
-  last(): Record | undefined {
+  last(): RawRecord | undefined {
     if (!this.begun) this.begin(true)
     const { boundary, lines, start } = this
     if (start === this.readAt) return undefined
@@ -148,7 +148,7 @@ export class Records {
     if (marked && known === byteOrderMark.length) this.head = this.scanned = this.start = known
   }
 
-  private take(end: number, terminated: boolean): Record {
+  private take(end: number, terminated: boolean): RawRecord {
     const { boundary, dropped, start } = this
     const line = this.lines + 1
     const length = this.readAt - (this.tail - end) - start

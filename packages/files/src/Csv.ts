@@ -1,0 +1,120 @@
+/**
+ * CSV files: one record per line, as in RFC 4180.
+ *
+ * A file as a source is read as a stream, in constant memory, and can be resumed: the position up to which everything
+ * is done stands in a sidecar. Delivery guarantee: at-least-once. What was handed over and not settled before a crash
+ * is delivered again.
+ *
+ * @since 0.1.0
+ */
+import { Connector, type ConnectorError } from "@ergon/core"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import { QuotedBoundary } from "./internal/source/boundary.ts"
+import { connect } from "./internal/source/connect.ts"
+import { RowParser } from "./internal/source/parser.ts"
+import { csvProblem, settingsOf } from "./internal/source/settings.ts"
+
+/**
+ * How a CSV file is read.
+ *
+ * **Details**
+ * - `path`: the file.
+ * - `delimiter`: between fields, one ASCII character; a comma unless given.
+ * - `columns`: the names of the columns of a file without a header. Unless given, the first record is the header.
+ * - `id`: the column whose value is the id of a transaction, or a function of the row. Unless given, an id is
+ *   `<file name>:<line number>`, of the line in which the record begins. A row without an id is malformed.
+ * - `offset`: the path of the sidecar that keeps the position; `<path>.offset` unless given. `false` keeps none: every
+ *   run reads the file from its beginning.
+ * - `follow`: goes on waiting for records that are appended, as `tail -f` does; a last record is delivered once its
+ *   line break is there. `false` unless given: the source signals its end.
+ * - `poll`: how often a followed file is looked at; 200 milliseconds unless given.
+ * - `maxLine`: how many bytes a record may have, without its line feed; 16 MiB unless given. A longer one is malformed,
+ *   and only its beginning is kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SourceOptions {
+  readonly path: string
+  readonly delimiter?: string | undefined
+  readonly columns?: ReadonlyArray<string> | undefined
+  readonly id?: string | ((payload: unknown) => string) | undefined
+  readonly offset?: string | false | undefined
+  readonly follow?: boolean | undefined
+  readonly poll?: Duration.Input | undefined
+  readonly maxLine?: number | undefined
+}
+
+/**
+ * A source that hands over the records of a CSV file, in their order. A payload is an object of strings, named by the
+ * columns: its schema decodes `Schema.Number`, `Schema.Date` and the like from their text.
+ *
+ * **Details**
+ * - Metadata: `file`, the path as it was given; `line`, from 1, in which the record begins; `offset`, the byte at which
+ *   it begins.
+ * - A record with a wrong number of fields, a misplaced quote or invalid UTF-8, or one that is too long, is a malformed
+ *   delivery that names file, line and what is wrong; it is dead-lettered as `invalid` with its text as payload, and the
+ *   rest goes on. A quoted field that is never closed costs the line in which it begins. Blank lines are skipped, and so
+ *   is a byte order mark. Records end with LF or CRLF.
+ * - An empty cell is an empty text.
+ * - Settling stores the position after the last transaction before which everything is done: written beside the
+ *   sidecar, synced, renamed. One write for a batch of settlements.
+ * - A file has one reader at a time: the sidecar is locked for as long as the Layer lives.
+ * - Worst case of an idle wait: a fetch from a followed file sees a new record after `poll`.
+ *
+ * Building the Layer fails with `FetchError`: reason `NotFound` for a missing file, `Unauthorized` for one that may not
+ * be read, `InvalidRequest` for a directory, a header that cannot be used, a wrong option, a locked or damaged sidecar,
+ * and a sidecar that belongs to another content: a file that is shorter than the position, or changed before it.
+ *
+ * **Example** (Reading orders)
+ * ```ts import.meta.vitest
+ * import { Connector, Task } from "@ergon/core"
+ * import { Csv } from "@ergon/files"
+ * import { Effect, Schema } from "effect"
+ * import { mkdtempSync, writeFileSync } from "node:fs"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ *
+ * class Orders
+ *   extends Connector.Source<Orders>()("orders", Schema.Struct({ sku: Schema.String, quantity: Schema.Int }))
+ * {}
+ *
+ * const path = join(mkdtempSync(join(tmpdir(), "orders-")), "orders.csv")
+ * writeFileSync(path, `sku,quantity\nbolt,12\n"nut, large",3\n`)
+ *
+ * const seen: Array<string> = []
+ * const task = Task.consumer("orders", Orders, ({ id, payload }) =>
+ *   Effect.sync(() => {
+ *     seen.push(`${id} ${payload.quantity} ${payload.sku}`)
+ *   })).pipe(Task.discardFailures)
+ * await Effect.runPromise(Effect.provide(Task.run(task), Csv.source(Orders, { path })))
+ * seen // => ["orders.csv:2 12 bolt", "orders.csv:3 3 nut, large"]
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const source = <Self, Id extends string, S extends Schema.Constraint>(
+  key: Connector.SourceClass<Self, Id, S>,
+  options: SourceOptions
+): Layer.Layer<Self, ConnectorError.FetchError> => {
+  const { columns, delimiter = "," } = options
+  return Connector.layerSource(
+    key,
+    Effect.flatMap(
+      settingsOf(
+        options,
+        {
+          format: "strings",
+          boundary: () => new QuotedBoundary(delimiter),
+          parser: () => new RowParser(delimiter, columns)
+        },
+        csvProblem(delimiter, columns)
+      ),
+      connect
+    )
+  )
+}
