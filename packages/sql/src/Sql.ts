@@ -1,0 +1,273 @@
+/**
+ * Connectors on a SQL database: a durable queue, a table as a sink, and a table of dead letters.
+ *
+ * They stand on the `Database` that `Sqlite.layer` provides. Delivery guarantee: at-least-once. A queue and one table of
+ * one `Database` commit results and acknowledgement in one SQL transaction, and there, for those rows, the guarantee is
+ * exactly-once: see `Sql.table`.
+ *
+ * @since 0.1.0
+ */
+import { Connector, ConnectorError, DeadLetter, type Transaction } from "@ergon/core"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { Database } from "./Database.ts"
+import type { SqlError } from "./internal/effectSql.ts"
+import { migrate } from "./internal/queue/schema.ts"
+import { openSink } from "./internal/queue/sink.ts"
+import { openSource, storeKey } from "./internal/queue/source.ts"
+import { make as makeStatements } from "./internal/queue/statements.ts"
+import { type LetterRow, Store } from "./internal/queue/store.ts"
+import { reasonOf } from "./internal/reason.ts"
+import { letterTable } from "./internal/table/letters.ts"
+import { payloadTable } from "./internal/table/payload.ts"
+import { openTable, prepare, type Table } from "./internal/table/sink.ts"
+import { tableName } from "./internal/tableName.ts"
+import { SetupError } from "./SetupError.ts"
+
+/**
+ * How a queue behaves. Every process that uses the queue should give the same options.
+ *
+ * **Details**
+ * - `table`: the name of its table; unless given, the id of the key with `_` for what a name cannot hold.
+ * - `lease`: how long a delivery is ours before it is handed over again; 1 minute unless given. The engine extends it
+ *   while work runs, so that it only has to outlast a crash.
+ * - `retention`: how long the id of an acknowledged transaction is kept; enqueueing it again within that time changes
+ *   nothing. 7 days unless given; zero for no de-duplication of what is done.
+ * - `poll`: how often a waiting fetch looks for what other processes have enqueued; 100 milliseconds unless given. What
+ *   this process enqueues wakes it at once. Worst-case wait of a due delay or an expired lease: `poll`.
+ * - `key`: the ordering key of a transaction. With it the queue declares `ordering: "byKey"`: transactions of one key are
+ *   handed over one at a time, in the order of their arrival, over all processes.
+ * - `priority`: an integer, 0 unless given; higher ones are handed over first, within a key they are not.
+ * - `delay`: how long to keep a transaction before it is handed over; none unless given.
+ *
+ * `key`, `priority` and `delay` see the transaction as it is enqueued, its payload encoded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueueOptions {
+  readonly table?: string | undefined
+  readonly lease?: Duration.Input | undefined
+  readonly retention?: Duration.Input | undefined
+  readonly poll?: Duration.Input | undefined
+  readonly key?: ((transaction: Transaction.Transaction<unknown>) => string | undefined) | undefined
+  readonly priority?: ((transaction: Transaction.Transaction<unknown>) => number | undefined) | undefined
+  readonly delay?: ((transaction: Transaction.Transaction<unknown>) => Duration.Input | undefined) | undefined
+}
+
+/**
+ * A durable queue in a table of its own, for any number of consumers in any number of processes.
+ *
+ * **Details**
+ * Dispatching is confirmed once it is committed; an id that the queue knows is confirmed and changes nothing. A delivery
+ * that is not settled within its lease is delivered again, with a higher count; closing gives everything back. Dead
+ * letters stay in the table with their reason and envelope: see `Sql.letters` and `Sql.redrive`. The table is made where
+ * it is missing and brought up to date where it is older.
+ *
+ * **Gotchas**
+ * Fails with `SetupError`: a name or duration that is not valid, a table that something else made.
+ *
+ * **Example** (A queue that survives the process)
+ * ```ts import.meta.vitest
+ * import { Connector, Task, Transaction } from "@ergon/core"
+ * import { Sql, Sqlite } from "@ergon/sql"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * class Orders extends Connector.Queue<Orders>()("orders", Schema.Struct({ quantity: Schema.Int })) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Connector.send(Orders, Transaction.make("order-1", { quantity: 2 }))
+ *   yield* Connector.send(Orders, Transaction.make("order-1", { quantity: 2 }))
+ *   return yield* Task.run(Task.consumer("ship", Orders, () => Effect.void))
+ * })
+ * const layers = Sql.queue(Orders).pipe(Layer.provide(Sqlite.layer({ filename: ":memory:" })))
+ * const summary = await Effect.runPromise(Effect.provide(program, layers))
+ * summary.succeeded // => 1
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const queue = <Self, Id extends string, S extends Schema.Constraint>(
+  key: Connector.QueueClass<Self, Id, S>,
+  options: QueueOptions = {}
+): Layer.Layer<Self, SqlError | SetupError, Database> =>
+  Connector.layerQueue(
+    key,
+    Effect.gen(function*() {
+      const table = yield* tableName(key.id, options.table)
+      const database = yield* Database
+      const store = new Store(database, {
+        table,
+        keyed: options.key !== undefined,
+        lease: yield* millis(table, "lease", options.lease ?? "1 minute", 1),
+        retention: yield* millis(table, "retention", options.retention ?? "7 days", 0),
+        poll: yield* millis(table, "poll", options.poll ?? "100 millis", 1)
+      })
+      yield* migrate(database.sql, { table, kind: "queue", versions: [makeStatements(table).create] })
+      const sink = yield* openSink(store, { key: options.key, priority: options.priority, delay: options.delay })
+      return { source: yield* openSource(store), sink }
+    })
+  )
+
+const millis = (
+  table: string,
+  field: string,
+  input: Duration.Input,
+  least: number
+): Effect.Effect<number, SetupError> => {
+  const millis = Option.match(Duration.fromInput(input), { onNone: () => NaN, onSome: Duration.toMillis })
+  return Number.isFinite(millis) && millis >= least
+    ? Effect.succeed(millis)
+    : Effect.fail(
+      new SetupError({
+        table,
+        problem: `${field} must be a finite duration of at least ${least} ms, got ${format(input)}`
+      })
+    )
+}
+
+/**
+ * How a table is written.
+ *
+ * **Details**
+ * - `table`: its name; unless given, the id of the key with `_` for what a name cannot hold.
+ * - `id`: the column that holds the id; `"id"` unless given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TableOptions {
+  readonly table?: string | undefined
+  readonly id?: string | undefined
+}
+
+/**
+ * A table as a sink: a row per transaction, inserted or updated by its id.
+ *
+ * **Details**
+ * Each top-level field of the encoded payload is a column: text, numbers and booleans (1 and 0) as they are, what is
+ * nested as JSON. The id column holds the id of the transaction, or the payload's own field of that name where it has
+ * one. A payload that is no struct is one column `payload` of JSON. The table is made where it is missing; one that is
+ * there must have the columns, and a primary key or a unique index on the id column.
+ *
+ * Delivery guarantee: at-least-once, and since a row is written under its id, a second delivery writes it again. Where
+ * the source is a `Sql.queue` of the same `Database` and the task has exactly this one sink and no `onSuccess`, the rows
+ * and the acknowledgements of a batch are one SQL transaction: each transaction's rows are written exactly-once. What
+ * else the program does stays at-least-once.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const table = <Self, Id extends string, S extends Schema.Constraint>(
+  key: Connector.SinkClass<Self, Id, S>,
+  options: TableOptions = {}
+): Layer.Layer<Self, SqlError | SetupError, Database> =>
+  Connector.layerSink(
+    key,
+    Effect.flatMap(
+      tableName(key.id, options.table),
+      (table) => open(payloadTable(table, key.payload, options.id ?? "id"))
+    )
+  )
+
+/**
+ * A table of dead letters: one row per transaction that was given up, with reason, step, category, error, attempts and
+ * payload in columns of their own. A transaction that is given up again replaces its row.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const deadLetters = <Self, Id extends string>(
+  key: Connector.DeadLettersClass<Self, Id>,
+  options: Pick<TableOptions, "table"> = {}
+): Layer.Layer<Self, SqlError | SetupError, Database> =>
+  Connector.layerDeadLetters(
+    key,
+    Effect.flatMap(tableName(key.id, options.table), (table) => open(letterTable(table)))
+  )
+
+const open = (table: Table) =>
+  Effect.flatMap(Database, (database) => Effect.andThen(prepare(database, table), openTable(database, table)))
+
+const storeOf = <Self, S extends Schema.Constraint>(
+  key: Connector.AnySource<Self, S>
+): Effect.Effect<Store, never, Self> =>
+  Effect.flatMap(key, ({ source }) =>
+    Predicate.hasProperty(source, storeKey) && source[storeKey] instanceof Store
+      ? Effect.succeed(source[storeKey])
+      : Effect.die(new TypeError(`Sql: "${key.id}" is not a queue of Sql.queue`)))
+
+const asFetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
+
+/**
+ * The dead letters of a queue, oldest first, at most `limit` (100 unless given).
+ *
+ * **Gotchas**
+ * Dies when the source is not one of `Sql.queue`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const letters = <Self, S extends Schema.Constraint>(
+  key: Connector.AnySource<Self, S>,
+  options: { readonly limit?: number | undefined } = {}
+): Effect.Effect<ReadonlyArray<DeadLetter.DeadLetter>, ConnectorError.FetchError, Self> =>
+  Effect.flatMap(
+    storeOf(key),
+    (store) =>
+      Effect.map(Effect.mapError(store.letters(options.limit ?? 100), asFetchError), (rows) =>
+        rows.map((row) => letterOf(key.id, row)))
+  )
+
+/** A row that was given up by hand has no envelope: then what the row says. */
+const letterOf = (source: string, row: LetterRow): DeadLetter.DeadLetter =>
+  Option.getOrElse(
+    Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter))(row.letter),
+    () =>
+      new DeadLetter.DeadLetter({
+        id: row.id,
+        payload: row.payload,
+        metadata: {},
+        reason: row.reason,
+        step: "settle",
+        category: "system",
+        error: { tag: "DeadLetter", message: row.reason },
+        attempts: 0,
+        deliveries: row.deliveries,
+        task: "",
+        source,
+        failedAt: new Date(row.since).toISOString()
+      })
+  )
+
+/**
+ * Puts dead letters of a queue back, with a delivery count of 0: those with these ids, or the oldest `limit` ones.
+ * Answers with how many there were.
+ *
+ * **Gotchas**
+ * Dies when the source is not one of `Sql.queue`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const redrive = <Self, S extends Schema.Constraint>(
+  key: Connector.AnySource<Self, S>,
+  which: { readonly ids: ReadonlyArray<string> } | { readonly limit: number }
+): Effect.Effect<number, ConnectorError.FetchError, Self> =>
+  Effect.flatMap(storeOf(key), (store) => Effect.mapError(store.redrive(which), asFetchError))
+
+export type {
+  /**
+   * What a statement fails with; `reason` says why.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  SqlError
+} from "./internal/effectSql.ts"

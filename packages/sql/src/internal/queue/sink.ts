@@ -1,0 +1,73 @@
+/**
+ * The sink side of a queue: a batch is one statement, and confirmed once it is committed. An id that the queue knows is
+ * confirmed and changes nothing.
+ */
+import { type Connector, ConnectorError, Reason, type Transaction } from "@ergon/core"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { reasonOf } from "../reason.ts"
+import type { Enqueued, Store } from "./store.ts"
+
+export interface SinkOptions {
+  readonly key: ((transaction: Transaction.Transaction<unknown>) => string | undefined) | undefined
+  readonly priority: ((transaction: Transaction.Transaction<unknown>) => number | undefined) | undefined
+  readonly delay: ((transaction: Transaction.Transaction<unknown>) => Duration.Input | undefined) | undefined
+}
+
+const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
+
+export const openSink = (
+  store: Store,
+  options: SinkOptions
+): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let isClosed = false
+    yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
+    return {
+      format: "json",
+      database: store.database,
+      dispatch: (transactions) =>
+        Effect.suspend(() => {
+          if (isClosed) return Effect.fail(new ConnectorError.DispatchError({ reason: closed }))
+          const failed: Array<ConnectorError.Failed> = []
+          const rows: Array<Enqueued> = []
+          transactions.forEach((transaction, index) => {
+            const row = rowOf(transaction, options)
+            if (typeof row !== "string") return rows.push(row)
+            return failed.push({ index, reason: new Reason.InvalidRequest({ message: `"${transaction.id}": ${row}` }) })
+          })
+          const write = rows.length === 0 ? Effect.void : Effect.mapError(
+            store.enqueue(rows),
+            (error) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
+          )
+          const [first] = failed
+          return first === undefined
+            ? write
+            : Effect.andThen(write, Effect.fail(new ConnectorError.DispatchError({ reason: first.reason, failed })))
+        }).pipe(Effect.uninterruptible),
+      health: Effect.mapError(store.ping, (error) => new ConnectorError.DispatchError({ reason: reasonOf(error) }))
+    }
+  })
+
+/** The row of a transaction, or what is wrong with it. */
+const rowOf = (transaction: Transaction.Transaction<unknown>, options: SinkOptions): Enqueued | string => {
+  const { id, metadata, payload } = transaction
+  if (id.includes("\u0000")) return "an id with the character U+0000 cannot be stored"
+  const priority = options.priority?.(transaction) ?? 0
+  if (!Number.isSafeInteger(priority)) return `priority must be an integer, got ${priority}`
+  const delay = Duration.toMillis(Duration.fromInputUnsafe(options.delay?.(transaction) ?? 0))
+  if (!Number.isFinite(delay)) return "delay must be finite"
+  try {
+    return {
+      id,
+      payload: JSON.stringify(payload) ?? "null",
+      metadata: JSON.stringify(metadata),
+      key: options.key?.(transaction) ?? null,
+      priority,
+      delay
+    }
+  } catch (error) {
+    return `the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * The source side of a queue.
+ *
+ * A fetch that finds nothing waits for a change by this process, and looks every `poll` whether another process changed
+ * the database or something became due. Claiming is uninterruptible: an interrupted fetch has claimed nothing, or hands
+ * over what it has claimed. Worst case: a fetch is interrupted only after the database's `busy`.
+ */
+import { type Connector, ConnectorError, type Delivery, type Disposition, Reason, Transaction } from "@ergon/core"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { SqlError } from "../effectSql.ts"
+import { reasonOf } from "../reason.ts"
+import { Receipt } from "./receipt.ts"
+import type { ClaimedRow } from "./statements.ts"
+import type { Groups, Store } from "./store.ts"
+
+/** Where the store hangs on its source, for `Sql.letters` and `Sql.redrive`. */
+export const storeKey = "~ergon/sql/Sql/store"
+
+export interface SqlSource extends Connector.SourceService {
+  readonly [storeKey]: Store
+}
+
+const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
+const lost = new Reason.LeaseLost({
+  message: "the delivery is no longer held: its lease ran out or its connector closed"
+})
+const foreign = new Reason.InvalidRequest({ message: "the receipt is not one of this source" })
+
+const fetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
+const settleError = (error: SqlError) => new ConnectorError.SettleError({ reason: reasonOf(error) })
+
+const noMetadata: Transaction.Metadata = Object.freeze({})
+const none: ReadonlyArray<Delivery.Delivery> = []
+
+/** Opens the source side. When the scope closes, what it still holds comes back with a higher count. */
+export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const { database, options: { keyed, lease, poll, table } } = store
+    const held = new Set<Receipt>()
+    let isClosed = false
+    yield* Effect.addFinalizer(() => {
+      isClosed = true
+      const receipts = Array.from(held)
+      for (const receipt of receipts) receipt.state = "lost"
+      held.clear()
+      database.changes.changed(table)
+      return store.giveBack(receipts).pipe(
+        Effect.catch((error) => Effect.logWarning(`queue "${table}": what is held could not be given back`, error)),
+        Effect.uninterruptible
+      )
+    })
+
+    const handOver = (row: ClaimedRow, until: number): Delivery.Delivery => {
+      const receipt = new Receipt(row.seq, row.claim, row.key, until)
+      held.add(receipt)
+      const metadata = row.metadata === "{}" ? noMetadata : parse<Transaction.Metadata>(row.metadata)
+      const payload = parse<unknown>(row.payload)
+      const broken = metadata === unreadable || payload === unreadable
+      return {
+        transaction: Transaction.make(
+          row.id,
+          payload === unreadable ? row.payload : payload,
+          metadata === unreadable ? noMetadata : metadata
+        ),
+        deliveries: row.deliveries,
+        receipt,
+        key: row.key ?? undefined,
+        partition: undefined,
+        malformed: broken ? `the row of "${row.id}" in table "${table}" holds no JSON` : undefined
+      }
+    }
+    const settled = (receipt: Receipt, state: "settled" | "lost") => {
+      receipt.state = state
+      held.delete(receipt)
+    }
+
+    const take = (max: number): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
+      Effect.suspend(() => {
+        if (isClosed) return Effect.succeed(none)
+        return Effect.matchEffect(store.claim(max), {
+          onFailure: (error) => Effect.fail(fetchError(error)),
+          onSuccess: ({ rows, until }) => Effect.succeed(rows.map((row) => handOver(row, until)))
+        })
+      }).pipe(Effect.uninterruptible)
+
+    /** Until a change of another process, or until something is due; looks every `poll`. */
+    const elsewhere = (until: number, seen: number): Effect.Effect<void, SqlError> =>
+      Effect.suspend(() => {
+        const now = clock.currentTimeMillisUnsafe()
+        const at = Math.min(until, now + poll, Math.max(store.lookAgainAt, now + 1))
+        return Effect.flatMap(clock.sleep(Duration.millis(at - now)), () => {
+          if (at >= until || at >= store.lookAgainAt) return Effect.void
+          return Effect.flatMap(database.version, (version) => version === seen ? elsewhere(until, seen) : Effect.void)
+        })
+      })
+
+    const waitFor = (
+      max: number,
+      until: number
+    ): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
+      Effect.suspend(() => {
+        const before = database.changes.count(table)
+        return Effect.flatMap(
+          Effect.flatMap(
+            Effect.mapError(database.version, fetchError),
+            (version) => Effect.map(take(max), (deliveries) => ({ deliveries, version }))
+          ),
+          ({ deliveries, version }) => {
+            if (deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until) {
+              return Effect.succeed(deliveries)
+            }
+            const change = Effect.raceFirst(
+              database.changes.after(table, before),
+              Effect.mapError(elsewhere(until, version), fetchError)
+            )
+            return Effect.flatMap(change, () => waitFor(max, until))
+          }
+        )
+      })
+
+    const fetch = ({ max, wait }: Connector.FetchRequest) =>
+      Effect.suspend(() => {
+        if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
+        const until = clock.currentTimeMillisUnsafe() + Duration.toMillis(wait)
+        return Effect.flatMap(take(max), (deliveries) =>
+          deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until
+            ? Effect.succeed(deliveries)
+            : waitFor(max, until))
+      })
+
+    /** Sorts a batch into its groups; what cannot be settled is named at once. */
+    const group = (settlements: ReadonlyArray<Disposition.Settlement>) => {
+      const groups: Groups = { ack: [], release: [], requeue: [], delay: [], bury: [] }
+      const failed: Array<ConnectorError.Failed> = []
+      const places = new Map<Receipt, number>()
+      const now = clock.currentTimeMillisUnsafe()
+      settlements.forEach(({ delivery: { receipt }, disposition, letter }, index) => {
+        if (!(receipt instanceof Receipt)) return failed.push({ index, reason: foreign })
+        if (receipt.state === "settled" || places.has(receipt)) return
+        if (!receipt.isHeld(now)) {
+          settled(receipt, "lost")
+          return failed.push({ index, reason: lost })
+        }
+        places.set(receipt, index)
+        switch (disposition._tag) {
+          case "Ack":
+            return groups.ack.push(receipt)
+          case "Release":
+            return groups.release.push(receipt)
+          case "Requeue": {
+            const delay = Duration.toMillis(disposition.delay)
+            return delay > 0 ? groups.delay.push([receipt, delay]) : groups.requeue.push(receipt)
+          }
+          case "DeadLetter":
+            return groups.bury.push([receipt, disposition.reason, letter === undefined ? null : JSON.stringify(letter)])
+        }
+      })
+      return { failed, groups, places }
+    }
+    type Grouped = ReturnType<typeof group>
+
+    /** After the commit: what was settled is, what was lost is named. */
+    const finish = ({ failed, places }: Grouped, gone: ReadonlyArray<Receipt>) => {
+      for (const receipt of gone) {
+        settled(receipt, "lost")
+        failed.push({ index: places.get(receipt)!, reason: lost })
+        places.delete(receipt)
+      }
+      for (const receipt of places.keys()) settled(receipt, "settled")
+      return failed[0] === undefined
+        ? Effect.void
+        : Effect.fail(new ConnectorError.SettleError({ reason: failed[0].reason, failed }))
+    }
+
+    const settle = (settlements: ReadonlyArray<Disposition.Settlement>) =>
+      Effect.suspend(() => {
+        const grouped = group(settlements)
+        if (grouped.places.size === 0) return finish(grouped, [])
+        return Effect.flatMap(
+          Effect.mapError(store.settle(grouped.groups), settleError),
+          (gone) => finish(grouped, gone)
+        )
+      }).pipe(Effect.uninterruptible)
+
+    const commit: Connector.Commit = {
+      database,
+      transact: (settlements, write) =>
+        Effect.suspend(() => {
+          const grouped = group(settlements)
+          const transaction = Effect.flatMap(
+            Effect.mapError(grouped.places.size === 0 ? Effect.succeed([]) : store.settle(grouped.groups), settleError),
+            (gone) => {
+              const lostNow = new Set(gone)
+              const holding: Array<number> = []
+              for (const [receipt, index] of grouped.places) if (!lostNow.has(receipt)) holding.push(index)
+              return Effect.as(write(holding), gone)
+            }
+          )
+          return Effect.flatMap(
+            Effect.catchTag(
+              database.sql.withTransaction(transaction),
+              "SqlError",
+              (error) => Effect.fail(settleError(error))
+            ),
+            (gone) => finish(grouped, gone)
+          )
+        }).pipe(Effect.uninterruptible)
+    }
+
+    return {
+      [storeKey]: store,
+      format: "json",
+      capabilities: {
+        settlement: "each",
+        lease: { duration: Duration.millis(lease), extend: true },
+        deliveries: "native",
+        requeueDelay: "native",
+        deadLetter: "native",
+        ordering: keyed ? "byKey" : "none"
+      },
+      fetch,
+      settle,
+      extend: (deliveries) =>
+        Effect.suspend(() => {
+          const now = clock.currentTimeMillisUnsafe()
+          const ours: Array<Receipt> = []
+          const places = new Map<unknown, number>()
+          const gone: Array<number> = []
+          deliveries.forEach(({ receipt }, index) => {
+            if (!(receipt instanceof Receipt) || !receipt.isHeld(now)) return gone.push(index)
+            places.set(receipt, index)
+            return ours.push(receipt)
+          })
+          if (ours.length === 0) return Effect.succeed(gone)
+          return Effect.map(Effect.mapError(store.extend(ours), settleError), ({ lost, until }) => {
+            for (const receipt of ours) receipt.until = until
+            for (const receipt of lost) {
+              settled(receipt, "lost")
+              gone.push(places.get(receipt)!)
+            }
+            return gone.toSorted((a, b) => a - b)
+          })
+        }).pipe(Effect.uninterruptible),
+      isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld(clock.currentTimeMillisUnsafe()),
+      resolve: (id) =>
+        Effect.suspend(() => {
+          if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
+          return Effect.flatMap(Effect.mapError(store.claimId(id), fetchError), ({ row, until }) =>
+            row === undefined
+              ? Effect.fail(
+                new ConnectorError.FetchError({
+                  reason: new Reason.NotFound({ message: `no transaction "${id}" is waiting in table "${table}"` })
+                })
+              )
+              : Effect.succeed(handOver(row, until)))
+        }).pipe(Effect.uninterruptible),
+      count: Effect.mapError(store.count, fetchError),
+      health: Effect.mapError(store.ping, fetchError),
+      commit
+    }
+  })
+
+const unreadable = Symbol("unreadable")
+
+/** What is in a column, or `unreadable` when somebody has put there what is no JSON. */
+const parse = <A>(text: string): A | typeof unreadable => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return unreadable
+  }
+}

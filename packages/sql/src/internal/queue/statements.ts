@@ -1,0 +1,145 @@
+/**
+ * The SQL of a queue, for SQLite. A row is a message; `state` says where it is:
+ *
+ *     ready ──claim──▶ leased ──Ack────────▶ done: keeps its id until `until`, for de-duplication
+ *       ▲  ▲             │ ├──DeadLetter──▶ dead ──redrive──▶ ready
+ *       │  │             │ ├──Requeue(delay)─▶ delayed ──`until`──▶ ready     (deliveries + 1)
+ *       │  └─────────────┘ └──Release──▶ ready                             (deliveries unchanged)
+ *       │   Requeue, `until` has come, closed                              (deliveries + 1)
+ *     blocked: an earlier message of its key is not done
+ *
+ * `since` is the place in the order: when it was enqueued, requeued or became due. `claim` counts hand-overs: a
+ * settlement names the claim that it settles, so that who has lost a lease cannot settle the next one's.
+ *
+ * A batch is one statement. Settlements come as one JSON array of [seq, claim] pairs, so that one prepared statement
+ * serves batches of every size; enqueued rows come as VALUES, which is faster than taking payloads apart again.
+ */
+
+/** What a claim returns. */
+export interface ClaimedRow {
+  readonly seq: number
+  readonly id: string
+  readonly payload: string
+  readonly metadata: string
+  readonly key: string | null
+  readonly deliveries: number
+  readonly claim: number
+  readonly priority: number
+  readonly since: number
+}
+
+const claimed = "RETURNING seq, id, payload, metadata, key, deliveries, claim, priority, since"
+const pairs = "FROM json_each(?) AS pair WHERE q.seq = pair.value ->> 0 AND q.claim = pair.value ->> 1"
+
+export interface Statements {
+  readonly create: ReadonlyArray<string>
+  readonly enqueue: (rows: number) => string
+  readonly block: string
+  readonly unblock: string
+  readonly claim: string
+  readonly claimId: string
+  readonly wakeDue: string
+  readonly nextDue: string
+  readonly ack: string
+  readonly requeue: string
+  readonly delay: string
+  readonly release: string
+  readonly giveBack: string
+  readonly bury: string
+  readonly extend: string
+  readonly missing: string
+  readonly count: string
+  readonly forget: string
+  readonly forgetTo: string
+  readonly letters: string
+  readonly redrive: string
+  readonly redriveIds: string
+}
+
+export const make = (table: string): Statements => {
+  const q = `"${table}"`
+  const name = (suffix: string) => `"${table}_${suffix}"`
+  return {
+    create: [
+      `CREATE TABLE ${q} (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL CHECK (state IN ('ready', 'blocked', 'leased', 'delayed', 'done', 'dead')),
+        priority INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER,
+        key TEXT,
+        deliveries INTEGER NOT NULL DEFAULT 0,
+        claim INTEGER NOT NULL DEFAULT 0,
+        payload TEXT,
+        metadata TEXT,
+        reason TEXT,
+        letter TEXT
+      ) STRICT`,
+      // Partial indices: a message is in at most two of them, and what is done is in none.
+      `CREATE INDEX ${name("ready")} ON ${q} (priority DESC, since) WHERE state = 'ready'`,
+      `CREATE INDEX ${name("until")} ON ${q} (until, state) WHERE state IN ('leased', 'delayed')`,
+      `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND state <> 'done' AND state <> 'dead'`,
+      `CREATE INDEX ${name("dead")} ON ${q} (since) WHERE state = 'dead'`
+    ],
+    // An id that is there already changes nothing, unless it is done and forgotten by now.
+    enqueue: (rows) =>
+      `INSERT INTO ${q} (id, state, priority, since, until, key, payload, metadata)
+       VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
+       ON CONFLICT (id) DO UPDATE SET state = excluded.state, priority = excluded.priority, since = excluded.since,
+         until = excluded.until, key = excluded.key, deliveries = 0, payload = excluded.payload,
+         metadata = excluded.metadata
+       WHERE state = 'done' AND until <= excluded.since`,
+    // Only the first live message of a key is ready; the others wait for it. `?`: the keys, as a JSON array.
+    block: `UPDATE ${q} AS m SET state = 'blocked'
+      WHERE m.key IN (SELECT value FROM json_each(?)) AND m.state IN ('ready', 'delayed')
+        AND EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.seq <> m.seq
+          AND (e.state = 'leased' OR (e.state IN ('ready', 'delayed') AND e.seq < m.seq)))`,
+    unblock: `UPDATE ${q} AS m SET state = CASE WHEN until > ? THEN 'delayed' ELSE 'ready' END
+      WHERE m.seq IN (SELECT min(b.seq) FROM ${q} AS b
+          WHERE b.key IN (SELECT value FROM json_each(?)) AND b.state = 'blocked' GROUP BY b.key)
+        AND NOT EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.state IN ('ready', 'leased', 'delayed'))`,
+    claim: `UPDATE ${q} SET state = 'leased', until = ?, claim = claim + 1
+      WHERE seq IN (SELECT seq FROM ${q} WHERE state = 'ready' ORDER BY priority DESC, since, seq LIMIT ?) ${claimed}`,
+    claimId: `UPDATE ${q} SET state = 'leased', until = ?, claim = claim + 1
+      WHERE id = ? AND state IN ('ready', 'blocked', 'delayed') ${claimed}`,
+    wakeDue: `UPDATE ${q} SET state = 'ready', since = CASE state WHEN 'delayed' THEN until ELSE since END,
+        deliveries = deliveries + (state = 'leased'), until = NULL
+      WHERE seq IN (SELECT seq FROM ${q} WHERE state IN ('leased', 'delayed') AND until <= ? ORDER BY until LIMIT ?)`,
+    nextDue: `SELECT min(until) AS due FROM ${q} WHERE state IN ('leased', 'delayed')`,
+    ack: `UPDATE ${q} AS q SET state = 'done', until = ?, payload = NULL, metadata = NULL
+      ${pairs} AND q.state = 'leased'`,
+    requeue: `UPDATE ${q} AS q SET state = 'ready', until = NULL, since = ?, deliveries = deliveries + 1
+      ${pairs} AND q.state = 'leased'`,
+    delay: `UPDATE ${q} AS q SET state = 'delayed', until = pair.value ->> 2, deliveries = deliveries + 1
+      ${pairs} AND q.state = 'leased'`,
+    release: `UPDATE ${q} AS q SET state = 'ready', until = NULL ${pairs} AND q.state = 'leased'`,
+    giveBack: `UPDATE ${q} AS q SET state = 'ready', until = NULL, deliveries = deliveries + 1
+      ${pairs} AND q.state = 'leased'`,
+    bury: `UPDATE ${q} AS q SET state = 'dead', since = ?, until = NULL, reason = pair.value ->> 2,
+        letter = pair.value ->> 3
+      ${pairs} AND q.state = 'leased'`,
+    extend: `UPDATE ${q} AS q SET until = ? ${pairs} AND q.state = 'leased'`,
+    // Which of the pairs are not in the state that a settlement should have put them in.
+    missing: `SELECT pair.key AS place FROM json_each(?) AS pair LEFT JOIN ${q} AS q
+        ON q.seq = pair.value ->> 0 AND q.claim = pair.value ->> 1 AND q.state = ?
+      WHERE q.seq IS NULL`,
+    count: `SELECT
+        (SELECT count(*) FROM ${q} WHERE state = 'ready')
+          + (SELECT count(*) FROM ${q} WHERE key IS NOT NULL AND state <> 'done' AND state <> 'dead' AND state = 'blocked')
+          AS ready,
+        (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'leased') AS inFlight,
+        (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'delayed') AS delayed`,
+    // Walks the table in pieces: `done` rows are in no index, and a walk finds them all in time.
+    forget: `DELETE FROM ${q} WHERE seq IN (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)
+      AND state = 'done' AND until <= ?`,
+    forgetTo: `SELECT max(seq) AS last FROM (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)`,
+    letters: `SELECT id, payload, metadata, reason, letter, deliveries, since FROM ${q}
+      WHERE state = 'dead' ORDER BY since, seq LIMIT ?`,
+    redrive: `UPDATE ${q} SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL
+      WHERE state = 'dead' AND seq IN (SELECT seq FROM ${q} WHERE state = 'dead' ORDER BY since, seq LIMIT ?)
+      RETURNING key`,
+    redriveIds: `UPDATE ${q} SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL
+      WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?)) RETURNING key`
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * What can be done with a queue, as effects on its table. See `statements.ts` for the states of a message.
+ *
+ * Every operation is one statement or one transaction. Times are milliseconds of the Effect clock.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Database } from "../../Database.ts"
+import type { SqlError } from "../effectSql.ts"
+import type { Receipt } from "./receipt.ts"
+import { type ClaimedRow, make as makeStatements, type Statements } from "./statements.ts"
+
+/** A message about to be enqueued. */
+export interface Enqueued {
+  readonly id: string
+  readonly payload: string
+  readonly metadata: string
+  readonly key: string | null
+  readonly priority: number
+  /** Milliseconds. */
+  readonly delay: number
+}
+
+/** How one batch is to be settled: every group in one statement. */
+export interface Groups {
+  readonly ack: Array<Receipt>
+  readonly release: Array<Receipt>
+  readonly requeue: Array<Receipt>
+  readonly delay: Array<readonly [receipt: Receipt, delay: number]>
+  readonly bury: Array<readonly [receipt: Receipt, reason: string, letter: string | null]>
+}
+
+export interface StoreOptions {
+  readonly table: string
+  readonly keyed: boolean
+  /** Milliseconds each. */
+  readonly lease: number
+  readonly retention: number
+  readonly poll: number
+}
+
+export interface LetterRow {
+  readonly id: string
+  readonly payload: string
+  readonly metadata: string
+  readonly reason: string
+  readonly letter: string | null
+  readonly deliveries: number
+  readonly since: number
+}
+
+// Rows of one INSERT, so that its parameters stay far below SQLite's bound.
+const mostRows = 250
+// Rows that become due in one statement, so that none takes long.
+const mostDue = 1000
+
+export class Store {
+  readonly options: StoreOptions
+  readonly database: Database["Service"]
+  private readonly statements: Statements
+  /** When something may have become due: by what this process knows, and at the latest after `poll`. */
+  private nextLook = 0
+  /** How far the walk that forgets old ids has come. */
+  private walked = 0
+  private toWalk = 0
+
+  constructor(database: Database["Service"], options: StoreOptions) {
+    this.database = database
+    this.options = options
+    this.statements = makeStatements(options.table)
+  }
+
+  enqueue(rows: ReadonlyArray<Enqueued>): Effect.Effect<void, SqlError> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const insert = rows.length <= mostRows
+        ? this.insert(rows, now)
+        : Effect.forEach(chunksOf(rows, mostRows), (chunk) => this.insert(chunk, now), { discard: true })
+      const keys = this.options.keyed ? keysOf(rows) : []
+      const all = keys.length === 0 ? insert : Effect.andThen(insert, this.run(this.statements.block, [json(keys)]))
+      const atomic = keys.length === 0 && rows.length <= mostRows ? all : this.database.sql.withTransaction(all)
+      return Effect.andThen(atomic, this.changed)
+    })
+  }
+
+  private insert(rows: ReadonlyArray<Enqueued>, now: number): Effect.Effect<unknown, SqlError> {
+    const params: Array<unknown> = []
+    for (const { delay, id, key, metadata, payload, priority } of rows) {
+      if (delay > 0) {
+        this.nextLook = Math.min(this.nextLook, now + delay)
+        params.push(id, "delayed", priority, now, now + delay, key, payload, metadata)
+      } else {
+        params.push(id, "ready", priority, now, null, key, payload, metadata)
+      }
+    }
+    return this.run(this.statements.enqueue(rows.length), params)
+  }
+
+  /** At most `max` messages, in order, each with the end of its lease. */
+  claim(max: number): Effect.Effect<{ readonly rows: ReadonlyArray<ClaimedRow>; readonly until: number }, SqlError> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const until = now + this.options.lease
+      const claim = Effect.map(this.query<ClaimedRow>(this.statements.claim, [until, max]), (rows) => {
+        if (rows.length > 0) this.nextLook = Math.min(this.nextLook, until)
+        // RETURNING keeps no order.
+        return { rows: rows.length < 2 ? rows : rows.toSorted(inOrder), until }
+      })
+      return now < this.nextLook ? claim : Effect.andThen(this.wakeDue(now), claim)
+    })
+  }
+
+  /** One message by its id, wherever it waits. */
+  claimId(
+    id: string
+  ): Effect.Effect<{ readonly row: ClaimedRow | undefined; readonly until: number }, SqlError> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const until = now + this.options.lease
+      return Effect.andThen(
+        this.wakeDue(now),
+        Effect.map(this.query<ClaimedRow>(this.statements.claimId, [until, id]), (rows) => {
+          this.nextLook = Math.min(this.nextLook, until)
+          return { row: rows[0], until }
+        })
+      )
+    })
+  }
+
+  /** Makes ready what is due by now; when to look again is the next due time, and not later than `poll`. */
+  private wakeDue(now: number): Effect.Effect<void, SqlError> {
+    return Effect.flatMap(
+      this.run(this.statements.wakeDue, [now, mostDue]),
+      (changes) =>
+        Effect.map(this.query<{ readonly due: number | null }>(this.statements.nextDue, []), ([row]) => {
+          this.nextLook = changes === mostDue ? now : Math.min(row?.due ?? Infinity, now + this.options.poll)
+        })
+    )
+  }
+
+  /** When a fetch that found nothing should look again, unless something changes before. */
+  get lookAgainAt(): number {
+    return this.nextLook
+  }
+
+  /** Settles a batch; answers with the receipts that are no longer held. Marks nothing: the commit may be to come. */
+  settle(groups: Groups): Effect.Effect<ReadonlyArray<Receipt>, SqlError> {
+    const { statements } = this
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { ack, bury, delay, release, requeue } = groups
+      const steps: Array<Effect.Effect<ReadonlyArray<Receipt>, SqlError>> = []
+      const step = (
+        text: string,
+        head: ReadonlyArray<unknown>,
+        receipts: ReadonlyArray<Receipt>,
+        pairs: string,
+        to: string
+      ) =>
+        steps.push(
+          Effect.flatMap(this.run(text, [...head, pairs]), (changes) =>
+            changes === receipts.length ? nothing : this.missing(receipts, to))
+        )
+      if (ack.length > 0) step(statements.ack, [now + this.options.retention], ack, pairsOf(ack), "done")
+      if (release.length > 0) step(statements.release, [], release, pairsOf(release), "ready")
+      if (requeue.length > 0) step(statements.requeue, [now], requeue, pairsOf(requeue), "ready")
+      if (delay.length > 0) {
+        const pairs = json(delay.map(([{ claim, seq }, delay]) => [seq, claim, now + delay]))
+        for (const [, wait] of delay) this.nextLook = Math.min(this.nextLook, now + wait)
+        step(statements.delay, [], delay.map(([receipt]) => receipt), pairs, "delayed")
+      }
+      if (bury.length > 0) {
+        const pairs = json(bury.map(([{ claim, seq }, reason, letter]) => [seq, claim, reason, letter]))
+        step(statements.bury, [now], bury.map(([receipt]) => receipt), pairs, "dead")
+      }
+      const keys = this.options.keyed ? keysOf([...ack, ...bury.map(([receipt]) => receipt)]) : []
+      const all = Effect.map(Effect.forEach(steps, (step) => step), (lost) => lost.flat())
+      if (keys.length === 0) {
+        const settled = steps.length === 1 ? steps[0]! : this.database.sql.withTransaction(all)
+        const back = release.length + requeue.length + delay.length > 0
+        return Effect.tap(
+          settled,
+          () => Effect.andThen(this.forget(ack.length, now), back ? this.changed : Effect.void)
+        )
+      }
+      return this.database.sql.withTransaction(
+        Effect.tap(all, () => this.run(statements.unblock, [now, json(keys)]))
+      ).pipe(Effect.tap(() => Effect.andThen(this.forget(ack.length, now), this.changed)))
+    })
+  }
+
+  /** Prolongs leases from now on; answers with the receipts that are no longer held. */
+  extend(receipts: ReadonlyArray<Receipt>): Effect.Effect<
+    { readonly lost: ReadonlyArray<Receipt>; readonly until: number },
+    SqlError
+  > {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const until = now + this.options.lease
+      return Effect.flatMap(
+        this.run(this.statements.extend, [until, pairsOf(receipts)]),
+        (changes) =>
+          Effect.map(
+            changes === receipts.length ? nothing : this.missing(receipts, "leased"),
+            (lost) => ({ lost, until })
+          )
+      )
+    })
+  }
+
+  /** Gives back what a closing connector holds, with a higher count. */
+  giveBack(receipts: ReadonlyArray<Receipt>): Effect.Effect<void, SqlError> {
+    if (receipts.length === 0) return Effect.void
+    return Effect.andThen(this.run(this.statements.giveBack, [pairsOf(receipts)]), this.changed)
+  }
+
+  get count(): Effect.Effect<
+    { readonly ready: number; readonly inFlight: number; readonly delayed: number },
+    SqlError
+  > {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.andThen(
+        this.wakeDue(now),
+        Effect.map(
+          this.query<{ readonly ready: number; readonly inFlight: number; readonly delayed: number }>(
+            this.statements.count,
+            []
+          ),
+          ([row]) => ({ ready: row?.ready ?? 0, inFlight: row?.inFlight ?? 0, delayed: row?.delayed ?? 0 })
+        )
+      ))
+  }
+
+  get ping(): Effect.Effect<void, SqlError> {
+    return Effect.asVoid(this.query("SELECT 1", []))
+  }
+
+  letters(limit: number): Effect.Effect<ReadonlyArray<LetterRow>, SqlError> {
+    return this.query<LetterRow>(this.statements.letters, [limit])
+  }
+
+  /** Puts dead letters back, oldest first, with a count of 0; answers with how many. */
+  redrive(
+    which: { readonly ids: ReadonlyArray<string> } | { readonly limit: number }
+  ): Effect.Effect<number, SqlError> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.andThen(
+        this.database.sql.withTransaction(Effect.gen({ self: this }, function*() {
+          const rows = yield* "ids" in which
+            ? this.query<{ readonly key: string | null }>(this.statements.redriveIds, [now, json(which.ids)])
+            : this.query<{ readonly key: string | null }>(this.statements.redrive, [now, which.limit])
+          const keys = keysOf(rows)
+          if (keys.length > 0) yield* this.run(this.statements.block, [json(keys)])
+          return rows.length
+        })),
+        (count) => Effect.as(this.changed, count)
+      ))
+  }
+
+  /** Wakes who waits for this table, once what is being written is committed. */
+  private get changed(): Effect.Effect<void> {
+    return this.database.sql.afterCommit(Effect.sync(() => this.database.changes.changed(this.options.table)))
+  }
+
+  /**
+   * Forgets ids whose retention is over: for every id that is kept, the walk goes over two rows, so that it comes round
+   * faster than the table grows. At least a few hundred rows per step, so that a step is worth its statement.
+   */
+  private forget(kept: number, now: number): Effect.Effect<void> {
+    this.toWalk += 2 * kept
+    if (this.toWalk < 500) return Effect.void
+    const rows = this.toWalk
+    this.toWalk = 0
+    const from = this.walked
+    return Effect.flatMap(
+      this.query<{ readonly last: number | null }>(this.statements.forgetTo, [from, rows]),
+      ([row]) => {
+        this.walked = row?.last ?? 0
+        return row?.last == null ? Effect.void : Effect.asVoid(this.run(this.statements.forget, [from, rows, now]))
+      }
+      // What is not forgotten now is forgotten the next time round.
+    ).pipe(Effect.ignore)
+  }
+
+  private missing(receipts: ReadonlyArray<Receipt>, state: string): Effect.Effect<ReadonlyArray<Receipt>, SqlError> {
+    return Effect.map(
+      this.query<{ readonly place: number }>(this.statements.missing, [pairsOf(receipts), state]),
+      (rows) => rows.map(({ place }) => receipts[place]!)
+    )
+  }
+
+  private query<A extends object>(
+    text: string,
+    params: ReadonlyArray<unknown>
+  ): Effect.Effect<ReadonlyArray<A>, SqlError> {
+    return this.database.sql.unsafe<A>(text, params)
+  }
+
+  /** Answers with the number of changed rows. */
+  private run(text: string, params: ReadonlyArray<unknown>): Effect.Effect<number, SqlError> {
+    return Effect.map(this.database.sql.unsafe(text, params).raw, changesOf)
+  }
+}
+
+const nothing: Effect.Effect<ReadonlyArray<Receipt>> = Effect.succeed([])
+
+const json = (value: unknown): string => JSON.stringify(value)
+
+const pairsOf = (receipts: ReadonlyArray<Receipt>): string => json(receipts.map(({ claim, seq }) => [seq, claim]))
+
+const keysOf = (rows: ReadonlyArray<{ readonly key: string | null }>): ReadonlyArray<string> => {
+  const keys = new Set<string>()
+  for (const { key } of rows) if (key !== null) keys.add(key)
+  return Array.from(keys)
+}
+
+const changesOf = (result: unknown): number =>
+  typeof result === "object" && result !== null && "changes" in result ? Number(result.changes) : 0
+
+const inOrder = (a: ClaimedRow, b: ClaimedRow): number => b.priority - a.priority || a.since - b.since || a.seq - b.seq
+
+const chunksOf = <A>(values: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> => {
+  const chunks: Array<ReadonlyArray<A>> = []
+  for (let from = 0; from < values.length; from += size) chunks.push(values.slice(from, from + size))
+  return chunks
+}

@@ -1,0 +1,106 @@
+/**
+ * A table as a sink: every transaction is a row, written under its id, so that writing it twice leaves one.
+ */
+import { type Connector, ConnectorError, Reason, type Transaction } from "@ergon/core"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Database } from "../../Database.ts"
+import { SetupError } from "../../SetupError.ts"
+import type { SqlError } from "../effectSql.ts"
+import { reasonOf } from "../reason.ts"
+import type { Column } from "./columns.ts"
+
+export interface Table {
+  readonly name: string
+  readonly columns: ReadonlyArray<Column>
+  /** The columns that say whether a row is there already. */
+  readonly primaryKey: ReadonlyArray<string>
+  /** The values of one row, in the order of the columns. */
+  readonly row: (transaction: Transaction.Transaction<unknown>) => ReadonlyArray<string | number | null>
+}
+
+// Rows of one INSERT, by its parameters: SQLite's bound is 32,766.
+const mostParameters = 8000
+
+const quoted = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
+
+export const upsert = ({ columns, name, primaryKey }: Table, rows: number): string => {
+  const names = columns.map((column) => quoted(column.name))
+  const row = `(${columns.map(() => "?").join(", ")})`
+  const changed = columns.filter((column) => !primaryKey.includes(column.name)).map((column) => quoted(column.name))
+  const action = changed.length === 0
+    ? "DO NOTHING"
+    : `DO UPDATE SET ${changed.map((column) => `${column} = excluded.${column}`).join(", ")}`
+  return `INSERT INTO ${quoted(name)} (${names.join(", ")}) VALUES ${Array.from({ length: rows }, () => row).join(", ")}
+    ON CONFLICT (${primaryKey.map(quoted).join(", ")}) ${action}`
+}
+
+/** Makes the table where it is missing; of one that is there, says which columns it lacks. */
+export const prepare = (
+  { sql }: Database["Service"],
+  table: Table
+): Effect.Effect<void, SqlError | SetupError> =>
+  Effect.gen(function*() {
+    const { columns, name, primaryKey } = table
+    const definitions = columns.map((column) => `${quoted(column.name)} ${column.type}`.trim())
+    yield* sql.unsafe(
+      `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${definitions.join(", ")},
+        PRIMARY KEY (${primaryKey.map(quoted).join(", ")}))`
+    )
+    const there = yield* sql<{ name: string; pk: number }>`SELECT name, pk FROM pragma_table_info(${name})`
+    const names = there.map((column) => column.name)
+    const missing = columns.filter((column) => !names.includes(column.name)).map((column) => quoted(column.name))
+    if (missing.length > 0) {
+      return yield* new SetupError({
+        table: name,
+        problem: `it has no column ${missing.join(", ")}; it has ${names.map(quoted).join(", ")}`
+      })
+    }
+    yield* Effect.mapError(
+      sql.unsafe(`EXPLAIN ${upsert(table, 1)}`, columns.map(() => null)),
+      (error) =>
+        new SetupError({
+          table: name,
+          problem: `rows cannot be written under ${primaryKey.map(quoted).join(", ")}: ${error.reason.message ?? ""}`
+        })
+    )
+  })
+
+export const openTable = (
+  database: Database["Service"],
+  table: Table
+): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let isClosed = false
+    yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
+    const most = Math.max(1, Math.floor(mostParameters / table.columns.length))
+    const refuse = (error: SqlError) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
+    const insert = (transactions: ReadonlyArray<Transaction.Transaction<unknown>>) =>
+      Effect.mapError(
+        database.sql.unsafe(upsert(table, transactions.length), transactions.flatMap(table.row)).raw,
+        refuse
+      )
+    return {
+      format: "json",
+      database,
+      dispatch: (transactions) =>
+        Effect.suspend(() => {
+          if (isClosed) {
+            return Effect.fail(
+              new ConnectorError.DispatchError({
+                reason: new Reason.InvalidRequest({ message: "the connector is closed" })
+              })
+            )
+          }
+          if (transactions.length === 0) return Effect.void
+          if (transactions.length <= most) return Effect.asVoid(insert(transactions))
+          const all = Effect.forEach(
+            Array.from({ length: Math.ceil(transactions.length / most) }, (_, n) => n * most),
+            (from) => insert(transactions.slice(from, from + most)),
+            { discard: true }
+          )
+          return Effect.catchTag(database.sql.withTransaction(all), "SqlError", (error) => Effect.fail(refuse(error)))
+        }).pipe(Effect.uninterruptible),
+      health: Effect.asVoid(Effect.mapError(database.sql`SELECT 1`, refuse))
+    }
+  })
