@@ -17,7 +17,6 @@ import { Faults } from "./testing/index.ts"
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int })) {}
 class Results extends Connector.Sink<Results>()("results", Schema.Int) {}
 class Audit extends Connector.Sink<Audit>()("audit", Schema.String) {}
-class Dead extends Connector.DeadLetters<Dead>()("dead") {}
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { code: Schema.Int }) {}
 class Other extends Schema.TaggedError<Other>()("Other", {}) {}

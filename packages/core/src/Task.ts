@@ -15,21 +15,19 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AnyDeadLetters, AnySink, AnySource } from "./Connector.ts"
-import { FetchError } from "./ConnectorError.ts"
+import type { FetchError } from "./ConnectorError.ts"
 import type { Control } from "./Control.ts"
 import type { Decision } from "./Decision.ts"
-import * as Delivery from "./Delivery.ts"
 import type { Disposition } from "./Disposition.ts"
 import type { Failure } from "./Failure.ts"
 import { alwaysRetries, fromCases } from "./internal/decide.ts"
 import type { Definition } from "./internal/definition.ts"
 import type { Loop } from "./internal/engine/loop.ts"
-import { policyOf, run as runDefinition, type RunOptions, service } from "./internal/engine/run.ts"
+import { policyOf, run as runDefinition, type RunOptions } from "./internal/engine/run.ts"
 import { Tally } from "./internal/engine/tally.ts"
 import { retryNeedsAttempts } from "./internal/engine/validate.ts"
 import type { Outcome, Summary } from "./Outcome.ts"
 import * as Policy from "./Policy.ts"
-import { Unsupported } from "./Reason.ts"
 import type { RunError } from "./TaskError.ts"
 import type { Transaction } from "./Transaction.ts"
 
@@ -406,8 +404,7 @@ export const outcomes = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Stream.Strea
 export const runTransaction = <A, B, E, R, X>(
   self: Task<A, B, E, R, X>,
   transaction: Transaction<A>
-): Effect.Effect<Outcome<A, B, E>, X, R> =>
-  Effect.suspend(() => only(self, { delivery: Delivery.make(transaction), transaction }, false))
+): Effect.Effect<Outcome<A, B, E>, X, R> => only(self, { transaction })
 
 /**
  * Claims one transaction by its id at the source, runs it and settles it.
@@ -422,31 +419,10 @@ export const runTransaction = <A, B, E, R, X>(
 export const runById = <A, B, E, R, X>(
   self: Task<A, B, E, R, X>,
   id: string
-): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> =>
-  start(
-    self,
-    {},
-    (definition) =>
-      Effect.flatMap(resolve(definition, id), (delivery) =>
-        observed((observe) =>
-          runDefinition(definition, { observe, only: { delivery, transaction: undefined }, settles: true })
-        ))
-  )
+): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> => only(self, { id })
 
-const resolve = (definition: Definition, id: string): Effect.Effect<Delivery.Delivery, FetchError> =>
-  Effect.contextWith((context) => {
-    const found = definition.from._tag === "source" ? service(context, definition.from.key).source.resolve : undefined
-    if (found !== undefined) return found(id)
-    const message = `the source of task "${definition.name}" cannot look up a transaction by its id`
-    return Effect.fail(new FetchError({ reason: new Unsupported({ message }) }))
-  })
-
-const only = (
-  self: Any<unknown, unknown>,
-  one: NonNullable<RunOptions["only"]>,
-  settles: boolean
-): Effect.Effect<never, never, never> =>
-  start(self, {}, (definition) => observed((observe) => runDefinition(definition, { observe, only: one, settles })))
+const only = (self: Any<unknown, unknown>, one: NonNullable<RunOptions["only"]>): Effect.Effect<never, never, never> =>
+  start(self, {}, (definition) => observed((observe) => runDefinition(definition, { observe, only: one })))
 
 /** Runs something that ends one transaction, and answers with its outcome. */
 const observed = (

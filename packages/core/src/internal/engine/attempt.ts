@@ -31,6 +31,8 @@ export const attempt = (
     return done(engine, slot, exit)
   }
   slot.fiber = fiber
+  // The program has stopped its own run before it first waited.
+  if (slot.cut !== "nothing") fiber.interruptUnsafe()
   const ended = (exit: Exit.Exit<unknown, unknown>): void => {
     if (slot.scope.state._tag !== "Empty") return closeScope(slot, exit, ended)
     slot.fiber = undefined
@@ -104,8 +106,12 @@ export const due = (engine: Engine, slot: Slot, now: number): void => {
 
 /** Ends what the slot does now, for this reason. */
 export const cut = (engine: Engine, slot: Slot, reason: "attempt" | "deadline" | "stop"): void => {
-  // A deadline or a stop that comes while an attempt resists its interruption outranks it.
+  // A deadline or a stop that comes while an attempt resists its interruption outranks it. Nothing outranks a stop.
   slot.cut = reason
+  if (reason === "stop") {
+    slot.deadline = Infinity
+    slot.attemptDueAt = Infinity
+  }
   if (slot.fiber !== undefined) {
     slot.fiber.interruptUnsafe()
   } else if (slot.resume !== undefined) {

@@ -28,7 +28,8 @@ export const bury = (engine: Engine, slot: Slot, reason: string): void => {
   const until = engine.watcher.now() + engine.plan.exception.timeout
   const encoded = deadLetters.encode(item.letter)
   const withPayload = (_: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {
-    if (slot.cut !== "nothing") return engine.cutOff(slot)
+    if (slot.cut === "stop") return engine.cutOff(slot)
+    slot.cut = "nothing"
     if (Exit.isFailure(exit)) return refused(engine, slot, "the dead letter cannot be encoded")
     send(engine, slot, Transaction.withPayload(item.delivery.transaction, exit.value), until)
   }
@@ -43,6 +44,9 @@ export const bury = (engine: Engine, slot: Slot, reason: string): void => {
 export const poisoned = (engine: Engine, slot: Slot): void => {
   slot.step = "fetch"
   slot.item!.kind = "failed"
+  // It is given up already: its deadline has nothing to cut.
+  slot.deadline = Infinity
+  slot.schedule()
   bury(
     engine,
     slot,

@@ -16,6 +16,7 @@ import { Timeout } from "../../Reason.ts"
 import { attempt, wait } from "./attempt.ts"
 import { bury } from "./deadLetter.ts"
 import type { Engine } from "./engine.ts"
+import { saysLeaseLost } from "./lease.ts"
 import type { Slot } from "./slot.ts"
 import { timedOut } from "./timedOut.ts"
 
@@ -48,6 +49,9 @@ const tryOnce = (engine: Engine, slot: Slot): void => {
 const excepted = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {
   if (slot.cut === "stop" || slot.cut === "deadline") return engine.cutOff(slot)
   if (slot.cut === "nothing" && Exit.isSuccess(exit)) return dispose(engine, slot, exit.value)
+  if (slot.cut === "nothing" && Exit.isFailure(exit) && saysLeaseLost(exit.cause)) {
+    return engine.redeliver(slot, "the exception step reports that its lease is lost")
+  }
   const plan = engine.plan.exception
   const timeout = slot.cut === "attempt"
   slot.cut = "nothing"

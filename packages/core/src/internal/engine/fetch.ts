@@ -129,12 +129,14 @@ export class Intake {
 
   /** Fetches if there is room and reason to. `true` when deliveries came at once. */
   fetch(free: number): boolean {
-    if (this.ended || this.resting || this.fetching) return false
+    if (this.ended || (this.resting && !this.atTheEnd) || this.fetching) return false
     const max = this.ask(free)
     if (max <= 0) return false
     const { plan, watcher } = this.options
     this.startedAt = watcher.now()
     this.startedQuiet = this.options.quiet()
+    this.resting = false
+    this.resumeAt.dueAt = Infinity
     if (plan.fetch.timeout !== Infinity) watcher.set(this.expiry, this.startedAt + plan.fetch.timeout)
     this.starting = true
     const fiber = this.options.fork(this.request({ max, wait: plan.fetch.wait }))
@@ -148,6 +150,11 @@ export class Intake {
       this.options.pump()
     })
     return false
+  }
+
+  /** All work is done, and a run that does not stream only has to know whether there is more: no backoff before that. */
+  private get atTheEnd(): boolean {
+    return this.empties > 0 && this.failures === 0 && !this.options.plan.streaming && this.options.quiet()
   }
 
   private request(

@@ -5,14 +5,26 @@
  * An item whose lease is lost, or was not extended in time, is marked: it is not started any more, and what runs of it
  * is not routed any further. Worst case: a loss is noticed after a third of the lease.
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import type { SourceService } from "../../Connector.ts"
 import type { SettleError } from "../../ConnectorError.ts"
+import { LeaseLost } from "../../Reason.ts"
 import type { Item } from "./item.ts"
 import type { Watched, Watcher } from "./watcher.ts"
+
+/** Whether a program failed because its delivery is not ours any more: with the reason, or an error that has it. */
+export const saysLeaseLost = (cause: Cause.Cause<unknown>): boolean => {
+  const found = Cause.findError(cause)
+  if (Result.isFailure(found)) return false
+  const error = found.success
+  return error instanceof LeaseLost || (Predicate.hasProperty(error, "reason") && error.reason instanceof LeaseLost)
+}
 
 export interface LeaseKeeperOptions {
   readonly source: SourceService

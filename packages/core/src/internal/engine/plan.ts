@@ -164,7 +164,7 @@ export const make = (input: PlanInput): Plan => {
     mode: policy.loop.mode,
     streaming: policy.loop.streaming,
     concurrency: policy.loop.concurrency,
-    limit: policy.loop.limit,
+    limit: input.single ? 1 : policy.loop.limit,
     loopTimeout: Duration.toMillis(policy.loop.timeout),
     rate: policy.loop.rate === undefined
       ? undefined

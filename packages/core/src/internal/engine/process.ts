@@ -9,11 +9,11 @@ import * as Result from "effect/Result"
 import * as Decision from "../../Decision.ts"
 import * as Disposition from "../../Disposition.ts"
 import type { Program } from "../definition.ts"
-import { LeaseLost } from "../../Reason.ts"
 import { attempt, wait } from "./attempt.ts"
 import { dispatch } from "./dispatch.ts"
 import type { Engine } from "./engine.ts"
 import { fail } from "./exception.ts"
+import { saysLeaseLost } from "./lease.ts"
 import type { Slot } from "./slot.ts"
 import { timedOut } from "./timedOut.ts"
 
@@ -54,7 +54,7 @@ const failed = (engine: Engine, slot: Slot, cause: Cause.Cause<unknown>): void =
   const found = Cause.findError(cause)
   if (Result.isFailure(found)) return giveUp(engine, slot, cause, "system")
   const error = found.success
-  if (saysLeaseLost(error)) return engine.redeliver(slot, "the process step reports that its lease is lost")
+  if (saysLeaseLost(cause)) return engine.redeliver(slot, "the process step reports that its lease is lost")
   if (Decision.isNonRetryable(cause)) return giveUp(engine, slot, cause, "business")
   let decision: Decision.Decision | "undecided"
   try {
@@ -125,6 +125,3 @@ const giveUp = (
   cause: Cause.Cause<unknown>,
   category: "business" | "system" | "timeout"
 ): void => fail(engine, slot, failure(slot, cause, category))
-
-const saysLeaseLost = (error: unknown): boolean =>
-  error instanceof LeaseLost || (Predicate.hasProperty(error, "reason") && error.reason instanceof LeaseLost)

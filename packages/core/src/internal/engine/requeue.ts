@@ -29,10 +29,11 @@ export class Requeues {
   private readonly delays: boolean
 
   constructor(options: RequeuesOptions) {
-    const { lanes, source: { capabilities } } = options.plan
+    const { lanes, orderBy, source: { capabilities } } = options.plan
     this.options = options
+    // The order that a source keeps is by its own key, not by the task's.
     this.local = capabilities.settlement !== "each" || capabilities.ordering === "total" ||
-      (lanes && capabilities.ordering !== "byKey")
+      (lanes && (capabilities.ordering !== "byKey" || orderBy !== undefined))
     this.delays = capabilities.requeueDelay === "native"
     this.hold = new Hold(options.watcher, (item) => {
       this.due(item)

@@ -8,9 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { SourceService } from "../../Connector.ts"
-import type * as Delivery from "../../Delivery.ts"
+import { FetchError } from "../../ConnectorError.ts"
+import * as Delivery from "../../Delivery.ts"
 import type { Outcome, Summary } from "../../Outcome.ts"
 import * as Policy from "../../Policy.ts"
+import { Timeout, Unsupported } from "../../Reason.ts"
 import { ProducerFailed, type RunError, TaskRefused } from "../../TaskError.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Definition } from "../definition.ts"
@@ -25,10 +27,9 @@ export interface RunOptions {
   readonly behind?: () => boolean
   // Called with the loop once it stands, for whoever steers it.
   readonly attach?: (loop: Loop) => void
-  // One delivery instead of what the source has; `transaction` when it is decoded already.
-  readonly only?: { readonly delivery: Delivery.Delivery; readonly transaction: Transaction<unknown> | undefined }
-  // Settles `only` at the source of the task.
-  readonly settles?: boolean
+  // One transaction instead of what the source has: one that is decoded already and is settled nowhere, or the id of
+  // one that is claimed at the source and settled there.
+  readonly only?: { readonly transaction: Transaction<unknown> } | { readonly id: string }
 }
 
 /** The service of a key whose Layer the types have asked for. */
@@ -41,22 +42,28 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
     const policy = policyOf(definition)
     const stream = definition.from._tag === "stream" ? yield* StreamSource.make(definition.from.stream) : undefined
     const own = definition.from._tag === "source" ? service(context, definition.from.key).source : stream!.source
-    const problems = validate(definition, policy, own, options.only === undefined)
+    const { only } = options
+    const problems = validate(definition, policy, own, only === undefined || "id" in only)
     if (problems.length > 0) return yield* new TaskRefused({ task: definition.name, problems })
     const sinks = definition.sinks.map((sink) => service(context, sink.key).sink)
     const deadLetters = definition.deadLetter === undefined || definition.deadLetter === "discard"
       ? undefined
       : service(context, definition.deadLetter).deadLetters
+    const source = only === undefined
+      ? own
+      : "id" in only
+      ? onlyOne(own, yield* claim(definition, policy, own, only.id), true)
+      : onlyOne(own, Delivery.make(only.transaction), false)
     const plan = Plan.make({
       definition,
       policy,
-      source: options.only === undefined ? own : onlyOne(own, options.only.delivery, options.settles === true),
+      source,
       sourceId: definition.from._tag === "source" ? definition.from.key.id : definition.name,
       sinks,
       deadLetters,
       context,
-      prepared: options.only?.transaction,
-      single: options.only !== undefined
+      prepared: only !== undefined && "transaction" in only ? only.transaction : undefined,
+      single: only !== undefined
     })
     const steps = Context.add(context, Policy.Current, policy)
     const clock = yield* Clock.Clock
@@ -68,10 +75,10 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
       })
     )
     const { lost, lostIds, lostReason } = loop.tally
-    if (lost > 0 && options.only === undefined) {
+    if (lost > 0 && only === undefined) {
       return yield* new ProducerFailed({ task: definition.name, failed: lost, ids: lostIds, reason: lostReason })
     }
-    const delayed = options.only === undefined ? yield* countDelayed(own) : 0
+    const delayed = only === undefined ? yield* countDelayed(own) : 0
     return loop.tally.summary(delayed, clock.currentTimeMillisUnsafe() - started)
   }))
 
@@ -138,23 +145,37 @@ const routeTo = (plan: Plan.Plan, index: number): Route => {
   }
 }
 
-/** A source that hands over one delivery and has come to its end. */
-const onlyOne = (source: SourceService, delivery: Delivery.Delivery, settles: boolean): SourceService => {
-  let fetched = false
-  return {
-    format: source.format,
-    capabilities: settles ? source.capabilities : StreamSource.nothingSettled,
-    fetch: () =>
-      Effect.sync(() => {
-        if (fetched) return []
-        fetched = true
-        return [delivery]
-      }),
-    settle: (settlements) => settles ? source.settle(settlements) : Effect.void,
-    ...(settles && source.extend !== undefined ? { extend: source.extend } : {}),
-    ...(settles && source.commit !== undefined ? { commit: source.commit } : {})
-  }
-}
+/** Claims one transaction at its source, within the time of a fetch. */
+const claim = (
+  definition: Definition,
+  policy: Policy.Policy,
+  source: SourceService,
+  id: string
+): Effect.Effect<Delivery.Delivery, FetchError> =>
+  source.resolve === undefined
+    ? Effect.fail(
+      new FetchError({
+        reason: new Unsupported({
+          message: `the source of task "${definition.name}" cannot look up a transaction by its id`
+        })
+      })
+    )
+    : Effect.timeoutOrElse(source.resolve(id), {
+      duration: policy.fetch.timeout,
+      orElse: () =>
+        Effect.fail(new FetchError({ reason: new Timeout({ message: `transaction "${id}" was not claimed in time` }) }))
+    })
+
+/** A source that hands over one delivery; a run of a single transaction asks for no second one. */
+const onlyOne = (source: SourceService, delivery: Delivery.Delivery, settles: boolean): SourceService => ({
+  format: source.format,
+  capabilities: settles ? source.capabilities : StreamSource.nothingSettled,
+  fetch: () => Effect.succeed([delivery]),
+  settle: (settlements) => settles ? source.settle(settlements) : Effect.void,
+  ...(settles && source.extend !== undefined ? { extend: source.extend } : {}),
+  ...(settles && source.isHeld !== undefined ? { isHeld: source.isHeld } : {}),
+  ...(settles && source.commit !== undefined ? { commit: source.commit } : {})
+})
 
 const countDelayed = (source: SourceService): Effect.Effect<number> =>
   source.count === undefined

@@ -9,6 +9,7 @@ import * as Disposition from "../../Disposition.ts"
 import { attempt, wait } from "./attempt.ts"
 import type { Engine } from "./engine.ts"
 import { fail } from "./exception.ts"
+import { saysLeaseLost } from "./lease.ts"
 import type { Slot } from "./slot.ts"
 import { timedOut } from "./timedOut.ts"
 
@@ -28,6 +29,9 @@ const tryOnce = (engine: Engine, slot: Slot): void => {
 const succeeded = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>): void => {
   if (slot.cut === "deadline" || slot.cut === "stop") return engine.cutOff(slot)
   if (slot.cut === "nothing" && Exit.isSuccess(exit)) return engine.finish(slot, "succeeded", Disposition.ack)
+  if (slot.cut === "nothing" && Exit.isFailure(exit) && saysLeaseLost(exit.cause)) {
+    return engine.redeliver(slot, "the success step reports that its lease is lost")
+  }
   const plan = engine.plan.success!
   const timeout = slot.cut === "attempt"
   slot.cut = "nothing"
