@@ -87,7 +87,7 @@ const refusal = (file: string, path: string, holder: Holder | "unreadable"): Loc
     holder === "unreadable"
       ? `"${file}" is locked: ${path} is no lock of this library. A file has one writer at a time; remove it if nobody ` +
         `writes`
-      : `"${file}" is written by process ${holder.pid} on ${holder.host} already. A file has one writer at a time; if ` +
+      : `"${file}" is in use by process ${holder.pid} on ${holder.host}. It has one user at a time; if ` +
         `that process has gone, remove ${path}`
   )
 
