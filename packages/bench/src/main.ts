@@ -2,8 +2,9 @@
  * `npm run bench -- NAME [--quick]`: runs one benchmark, or lists them.
  */
 import { engine } from "./engine/bench.ts"
+import { sqlite } from "./sqlite/bench.ts"
 
-const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = { engine }
+const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = { engine, sqlite }
 
 const names = Object.keys(benches)
 const [name, ...flags] = process.argv.slice(2)
