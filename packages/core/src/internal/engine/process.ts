@@ -88,7 +88,7 @@ const decide = (engine: Engine, error: unknown): Decision.Decision | "undecided"
   if (decision === "undecided" || (Predicate.hasProperty(decision, "_tag") && decisions.has(decision._tag))) {
     return decision
   }
-  throw new TypeError(`Task.decide answered with ${String(decision)}, which is no decision`)
+  throw new TypeError("Task.decide answered with something that is no decision")
 }
 
 const undecided = (
