@@ -9,13 +9,9 @@
  */
 import { Connector, type ConnectorError } from "@ergon/core"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import { QuotedBoundary } from "./internal/source/boundary.ts"
-import { connect } from "./internal/source/connect.ts"
-import { RowParser } from "./internal/source/parser.ts"
-import { csvProblem, settingsOf } from "./internal/source/settings.ts"
+import { csvSource } from "./internal/source/formats.ts"
 
 /**
  * How a CSV file is read.
@@ -24,6 +20,8 @@ import { csvProblem, settingsOf } from "./internal/source/settings.ts"
  * - `path`: the file.
  * - `delimiter`: between fields, one ASCII character; a comma unless given.
  * - `columns`: the names of the columns of a file without a header. Unless given, the first record is the header.
+ * - `empty`: what an empty cell is: `"text"`, an empty text, unless given; `"absent"`: the field is missing, as an
+ *   optional field of the schema wants it.
  * - `id`: the column whose value is the id of a transaction, or a function of the row. Unless given, an id is
  *   `<file name>:<line number>`, of the line in which the record begins. A row without an id is malformed.
  * - `offset`: the path of the sidecar that keeps the position; `<path>.offset` unless given. `false` keeps none: every
@@ -41,6 +39,7 @@ export interface SourceOptions {
   readonly path: string
   readonly delimiter?: string | undefined
   readonly columns?: ReadonlyArray<string> | undefined
+  readonly empty?: "text" | "absent" | undefined
   readonly id?: string | ((payload: unknown) => string) | undefined
   readonly offset?: string | false | undefined
   readonly follow?: boolean | undefined
@@ -59,7 +58,6 @@ export interface SourceOptions {
  *   delivery that names file, line and what is wrong; it is dead-lettered as `invalid` with its text as payload, and the
  *   rest goes on. A quoted field that is never closed costs the line in which it begins. Blank lines are skipped, and so
  *   is a byte order mark. Records end with LF or CRLF.
- * - An empty cell is an empty text.
  * - Settling stores the position after the last transaction before which everything is done: written beside the
  *   sidecar, synced, renamed. One write for a batch of settlements.
  * - A file has one reader at a time: the sidecar is locked for as long as the Layer lives.
@@ -100,21 +98,4 @@ export interface SourceOptions {
 export const source = <Self, Id extends string, S extends Schema.Constraint>(
   key: Connector.SourceClass<Self, Id, S>,
   options: SourceOptions
-): Layer.Layer<Self, ConnectorError.FetchError> => {
-  const { columns, delimiter = "," } = options
-  return Connector.layerSource(
-    key,
-    Effect.flatMap(
-      settingsOf(
-        options,
-        {
-          format: "strings",
-          boundary: () => new QuotedBoundary(delimiter),
-          parser: () => new RowParser(delimiter, columns)
-        },
-        csvProblem(delimiter, columns)
-      ),
-      connect
-    )
-  )
-}
+): Layer.Layer<Self, ConnectorError.FetchError> => Connector.layerSource(key, csvSource(options))

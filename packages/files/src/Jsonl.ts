@@ -9,13 +9,9 @@
  */
 import { Connector, type ConnectorError } from "@ergon/core"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import { LineBoundary } from "./internal/source/boundary.ts"
-import { connect } from "./internal/source/connect.ts"
-import { jsonLines } from "./internal/source/parser.ts"
-import { settingsOf } from "./internal/source/settings.ts"
+import { jsonlSource } from "./internal/source/formats.ts"
 
 /**
  * How a JSONL file is read.
@@ -24,6 +20,8 @@ import { settingsOf } from "./internal/source/settings.ts"
  * - `path`: the file.
  * - `id`: the field whose value is the id of a transaction (a text, or a number), or a function of the undecoded
  *   payload. Unless given, an id is `<file name>:<line number>`. A payload without an id is malformed.
+ * - `envelope`: a line is `{ "id", "payload", "metadata" }`, as `Jsonl.sink` writes it with the same option: id, metadata
+ *   and trace context travel with the payload. `false` unless given: the line is the payload.
  * - `offset`: the path of the sidecar that keeps the position; `<path>.offset` unless given. `false` keeps none: every
  *   run reads the file from its beginning.
  * - `follow`: goes on waiting for lines that are appended, as `tail -f` does; a last line is delivered once its line
@@ -38,6 +36,7 @@ import { settingsOf } from "./internal/source/settings.ts"
 export interface SourceOptions {
   readonly path: string
   readonly id?: string | ((payload: unknown) => string) | undefined
+  readonly envelope?: boolean | undefined
   readonly offset?: string | false | undefined
   readonly follow?: boolean | undefined
   readonly poll?: Duration.Input | undefined
@@ -90,11 +89,4 @@ export interface SourceOptions {
 export const source = <Self, Id extends string, S extends Schema.Constraint>(
   key: Connector.SourceClass<Self, Id, S>,
   options: SourceOptions
-): Layer.Layer<Self, ConnectorError.FetchError> =>
-  Connector.layerSource(
-    key,
-    Effect.flatMap(
-      settingsOf(options, { format: "json", boundary: () => new LineBoundary(), parser: () => jsonLines }, undefined),
-      connect
-    )
-  )
+): Layer.Layer<Self, ConnectorError.FetchError> => Connector.layerSource(key, jsonlSource(options))

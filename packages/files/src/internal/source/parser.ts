@@ -1,11 +1,15 @@
 /**
  * What the text of a record means: a JSON value, or the fields of a row.
  */
+import type { Transaction } from "@ergon/core"
+import * as Predicate from "effect/Predicate"
 
-/** A payload, or why there is none. */
+/** A payload, or why there is none; with what else the record says of its transaction. */
 export interface Parsed {
   readonly payload: unknown
   readonly malformed: string | undefined
+  readonly id: string | undefined
+  readonly metadata: Transaction.Metadata | undefined
 }
 
 export interface Parser {
@@ -17,8 +21,15 @@ export interface Parser {
   readonly parse: (text: string) => Parsed | undefined
 }
 
-const good = (payload: unknown): Parsed => ({ payload, malformed: undefined })
-const bad = (text: string, malformed: string): Parsed => ({ payload: text, malformed })
+const good = (payload: unknown): Parsed => ({ payload, malformed: undefined, id: undefined, metadata: undefined })
+
+/** A record that cannot be read: its text is the payload. */
+export const bad = (text: string, malformed: string): Parsed => ({
+  payload: text,
+  malformed,
+  id: undefined,
+  metadata: undefined
+})
 
 /** The part of a message of `JSON.parse` that says what is wrong, without the text that it quotes. */
 const jsonProblem = (error: unknown): string => {
@@ -26,19 +37,44 @@ const jsonProblem = (error: unknown): string => {
   return message.replace(/, "?[^]*"? is not valid JSON$/, "").replace(/ \(line \d+ column \d+\)$/, "")
 }
 
-export const jsonLines: Parser = {
+const lineBreak = /\r?\n$/
+
+const jsonParser = (payloadOf: (value: unknown) => Parsed | string): Parser => ({
   wantsHeader: false,
   header: () => undefined,
   parse: (text) => {
+    let value: unknown
     try {
-      return good(JSON.parse(text))
+      value = JSON.parse(text)
     } catch (error) {
-      return text.trim() === "" ? undefined : bad(text, `not JSON: ${jsonProblem(error)}`)
+      const line = text.replace(lineBreak, "")
+      return line.trim() === "" ? undefined : bad(line, `not JSON: ${jsonProblem(error)}`)
     }
+    const parsed = payloadOf(value)
+    return typeof parsed === "string" ? bad(text.replace(lineBreak, ""), parsed) : parsed
   }
-}
+})
 
-const lineBreak = /\r?\n$/
+/** The value of a line is the payload. */
+export const jsonLines: Parser = jsonParser(good)
+
+const isMetadata = (u: unknown): u is Transaction.Metadata =>
+  Predicate.isObject(u) &&
+  Object.values(u).every((value) =>
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+  )
+
+/** The value of a line is an envelope of id, payload and metadata. */
+export const envelopes: Parser = jsonParser((value) => {
+  if (!Predicate.isObject(value)) return "not an envelope: it is no object"
+  const { id, metadata, payload } = value as { readonly [key: string]: unknown }
+  if (typeof id !== "string" || id === "") return "not an envelope: its id is no text"
+  if (payload === undefined) return "not an envelope: it has no payload"
+  if (metadata !== undefined && !isMetadata(metadata)) {
+    return "not an envelope: its metadata is no object of texts, numbers and booleans"
+  }
+  return { payload, malformed: undefined, id, metadata }
+})
 
 const quote = "\""
 
@@ -90,10 +126,12 @@ export const columnsProblem = (columns: ReadonlyArray<string>): string | undefin
 export class RowParser implements Parser {
   private readonly delimiter: string
   private columns: ReadonlyArray<string> | undefined
+  private readonly omitEmpty: boolean
 
-  constructor(delimiter: string, columns: ReadonlyArray<string> | undefined) {
+  constructor(delimiter: string, columns: ReadonlyArray<string> | undefined, omitEmpty: boolean) {
     this.delimiter = delimiter
     this.columns = columns
+    this.omitEmpty = omitEmpty
   }
 
   get wantsHeader(): boolean {
@@ -118,7 +156,10 @@ export class RowParser implements Parser {
       return bad(record, `${counted(fields.length, "field")} for ${counted(columns.length, "column")}`)
     }
     const row: { [column: string]: string } = {}
-    for (const [index, column] of columns.entries()) define(row, column, fields[index] ?? "")
+    for (let index = 0; index < columns.length; index++) {
+      const field = fields[index] ?? ""
+      if (field !== "" || !this.omitEmpty) define(row, columns[index] ?? "", field)
+    }
     return good(row)
   }
 }

@@ -14,7 +14,7 @@ import { isUtf8 } from "node:buffer"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import type { Boundary } from "./boundary.ts"
-import type { Parser } from "./parser.ts"
+import { bad, type Parser } from "./parser.ts"
 import { type RawRecord, Records } from "./records.ts"
 import { type Done, load, store } from "./sidecar.ts"
 
@@ -133,8 +133,9 @@ export class Reading {
       await this.checkName()
       return false
     }
+    const reached = this.records.offset
     this.pending = this.records.last()
-    this.atEnd = this.records.position.offset === this.records.offset
+    this.atEnd = this.records.offset === reached
     return this.pending !== undefined
   }
 
@@ -199,25 +200,21 @@ export class Reading {
   /** `undefined` for a blank line. */
   private deliver(record: RawRecord): Delivery.Delivery | undefined {
     const { problem, text } = textOf(record, this.settings.maxLine)
-    const parsed = problem === undefined
-      ? this.parser.parse(text)
-      : { payload: text.replace(/\r?\n$/, ""), malformed: problem }
+    const parsed = problem === undefined ? this.parser.parse(text) : bad(text.replace(/\r?\n$/, ""), problem)
     if (parsed === undefined) return undefined
     let { malformed } = parsed
-    let id = `${this.name}:${record.line}`
-    if (malformed === undefined && this.settings.id !== undefined) {
-      const own = idOf(this.settings.id, parsed.payload)
-      if (own === undefined) malformed = "no id: it must be a text that is not empty"
-      else id = own
+    let id = parsed.id
+    if (id === undefined && malformed === undefined && this.settings.id !== undefined) {
+      id = idOf(this.settings.id, parsed.payload)
+      if (id === undefined) malformed = "no id: it must be a text that is not empty"
     }
-    return Delivery.make(
-      Transaction.make(id, parsed.payload, { file: this.settings.path, line: record.line, offset: record.start }),
-      {
-        receipt: new Place(this, record),
-        partition: this.settings.path,
-        malformed: malformed === undefined ? undefined : `${this.settings.path}:${record.line}: ${malformed}`
-      }
-    )
+    const place = { file: this.settings.path, line: record.line, offset: record.start }
+    const metadata = parsed.metadata === undefined ? place : { ...parsed.metadata, ...place }
+    return Delivery.make(Transaction.make(id ?? `${this.name}:${record.line}`, parsed.payload, metadata), {
+      receipt: new Place(this, record),
+      partition: this.settings.path,
+      malformed: malformed === undefined ? undefined : `${this.settings.path}:${record.line}: ${malformed}`
+    })
   }
 
   /**

@@ -16,13 +16,15 @@ export interface FileOptions {
   readonly follow?: boolean | undefined
   readonly poll?: Duration.Input | undefined
   readonly maxLine?: number | undefined
+  /** How many bytes are read at once; not an option of users. */
+  readonly chunk?: number | undefined
 }
 
 /** What the format of the file adds. */
 export type FormatSettings = Pick<SourceSettings, "boundary" | "format" | "parser">
 
-export const defaultMaxLine = 16 * 1024 * 1024
-export const defaultChunk = 64 * 1024
+const defaultMaxLine = 16 * 1024 * 1024
+const defaultChunk = 64 * 1024
 const defaultPoll = "200 millis"
 
 /** The field of a payload as an id: a text, or a number as text. */
@@ -52,6 +54,12 @@ export const csvProblem = (delimiter: string, columns: ReadonlyArray<string> | u
   return columns === undefined ? undefined : columns.length === 0 ? "columns is empty" : columnsProblem(columns)
 }
 
+/** What is wrong with how a JSONL file is to be read. */
+export const jsonlProblem = (envelope: boolean, id: unknown): string | undefined =>
+  envelope && id !== undefined
+    ? "with envelope: true the id stands in the envelope: leave out the option id"
+    : undefined
+
 /** The settings, or `InvalidRequest`. */
 export const settingsOf = (
   options: FileOptions,
@@ -72,7 +80,7 @@ export const settingsOf = (
       follow: follow ?? false,
       poll: Duration.toMillis(Duration.fromInputUnsafe(poll ?? defaultPoll)),
       maxLine: maxLine ?? defaultMaxLine,
-      chunk: defaultChunk,
+      chunk: options.chunk ?? defaultChunk,
       id: typeof id === "string" ? field(id) : id
     })
   })
