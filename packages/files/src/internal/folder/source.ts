@@ -20,6 +20,7 @@ import type { Delivery } from "@ergon/core/Delivery"
 import * as Disposition from "@ergon/core/Disposition"
 import { InvalidRequest, LeaseLost, NotFound, type Reason } from "@ergon/core/Reason"
 import { ioReason } from "../ioReason.ts"
+import type { Claim } from "./claim.ts"
 import { Lost } from "./folder.ts"
 import { Handover, toDelivery } from "./handover.ts"
 import { openPlace, type Settings, Unusable } from "./place.ts"
@@ -87,13 +88,11 @@ export const folderSource = (
       }
     }
 
-    const release = (deliveries: ReadonlyArray<Delivery>) =>
+    const release = (handovers: ReadonlyArray<Handover>) =>
       Effect.promise(() =>
         Promise.all(
-          deliveries.map(({ receipt }, index) =>
-            receipt instanceof Handover
-              ? settleHandover(receipt, Disposition.settlement(deliveries[index]!, Disposition.release))
-              : undefined
+          handovers.map((handover) =>
+            settleHandover(handover, Disposition.settlement(handover.delivery, Disposition.release))
           )
         )
       )
@@ -101,43 +100,35 @@ export const folderSource = (
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         open = false
-        const left = [...held]
         return Effect.andThen(
           Deferred.succeed(end, undefined),
-          Effect.timeoutOption(Effect.interruptible(release(left.map((handover) => handover.delivery))), closeWithin)
+          Effect.timeoutOption(Effect.interruptible(release([...held])), closeWithin)
         )
       })
     )
 
-    const handOver = (claims: Awaited<ReturnType<Watch["take"]>>): ReadonlyArray<Delivery> =>
-      claims.map((claim) => {
-        const handover = new Handover(claim, (self) => toDelivery(place, self))
-        held.add(handover)
-        return handover.delivery
-      })
+    const handOver = (claim: Claim): Handover => {
+      const handover = new Handover(claim, (self) => toDelivery(place, self))
+      held.add(handover)
+      return handover
+    }
 
     const warned = Effect.suspend(() =>
       Effect.forEach(watch.warnings.splice(0), (message) => Effect.logWarning(message), { discard: true })
     )
 
     /** Looks and claims. What it claims for somebody who has gone meanwhile is given back. */
-    const look = (claim: () => Promise<Awaited<ReturnType<Watch["take"]>>>) =>
+    const look = (claim: () => Promise<ReadonlyArray<Claim>>): Effect.Effect<ReadonlyArray<Delivery>, FetchError> =>
       Effect.suspend(() => {
-        let taken = nothing
-        const claimed = mutex.withPermits(1)(
-          Effect.uninterruptible(
-            Effect.flatMap(attempt(claim), (claims) => {
-              taken = handOver(claims)
-              return open ? warned : Effect.andThen(
-                release(taken),
-                Effect.sync(() => {
-                  taken = nothing
-                })
-              )
-            })
-          )
+        let taken: ReadonlyArray<Handover> = []
+        const claimed = Effect.flatMap(attempt(claim), (claims) => {
+          taken = claims.map(handOver)
+          return open ? Effect.as(warned, taken) : Effect.as(release(taken), [])
+        })
+        return mutex.withPermits(1)(Effect.uninterruptible(claimed)).pipe(
+          Effect.map((handovers) => handovers.map(({ delivery }) => delivery)),
+          Effect.onInterrupt(() => release(taken))
         )
-        return Effect.onInterrupt(Effect.map(claimed, () => taken), () => release(taken))
       })
 
     const lookUntil = (max: number, until: number): Effect.Effect<ReadonlyArray<Delivery>, FetchError> =>
@@ -176,7 +167,9 @@ export const folderSource = (
         Effect.tryPromise({
           try: async () => {
             const kept = await Promise.all(
-              deliveries.map(({ receipt }) => receipt instanceof Handover && receipt.extend(watch, now()))
+              deliveries.map(({ receipt }) =>
+                receipt instanceof Handover ? receipt.extend(watch, now()) : Promise.resolve(false)
+              )
             )
             return kept.flatMap((held, index) => held ? [] : [index])
           },

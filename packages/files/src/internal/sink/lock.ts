@@ -85,8 +85,8 @@ const releaseOf = (path: string, token: string): Lock => ({
 const refusal = (file: string, path: string, holder: Holder | "unreadable"): Locked =>
   new Locked(
     holder === "unreadable"
-      ? `"${file}" is locked: ${path} is no lock of this library. A file has one writer at a time; remove it if nobody ` +
-        `writes`
+      ? `"${file}" is locked, and ${path} does not say by whom. It has one user at a time; if nobody uses it, remove ` +
+        `that file`
       : `"${file}" is in use by process ${holder.pid} on ${holder.host}. It has one user at a time; if ` +
         `that process has gone, remove ${path}`
   )

@@ -93,7 +93,7 @@ describe("a JSONL sink", () => {
         const error = yield* Effect.flip(jsonl(name))
         assert.include(
           refusal(error),
-          `InvalidRequest: "${yield* Effect.promise(() => fs.realpath(file))}" is written by`
+          `InvalidRequest: "${yield* Effect.promise(() => fs.realpath(file))}" is in use by`
         )
         assert.include(refusal(error), `process ${process.pid}`)
       }
