@@ -4,11 +4,12 @@
  */
 import { Effect, Schema } from "effect"
 import { DatabaseSync } from "node:sqlite"
-import { make } from "@ergon/sql/internal/queue/statements"
 import { encoded, Payload } from "../engine/payload.ts"
+import type { Statements } from "./statements.ts"
 
-const batch = 64
+export const batch = 64
 
+/** Whole batches only: one statement inserts one. */
 const inBatches = function*<A>(values: Iterable<A>) {
   let next: Array<A> = []
   for (const value of values) {
@@ -18,17 +19,20 @@ const inBatches = function*<A>(values: Iterable<A>) {
       next = []
     }
   }
-  if (next.length > 0) yield next
 }
 
-export const bareLoop = (filename: string, count: number): { readonly enqueue: number; readonly consume: number } => {
+export const bareLoop = (
+  statements: Statements,
+  filename: string,
+  count: number
+): { readonly enqueue: number; readonly consume: number } => {
   const database = new DatabaseSync(filename)
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-  const statements = make("payloads")
   for (const statement of statements.create) database.exec(statement)
   const encode = Schema.encodeUnknownSync(Schema.toCodecJson(Payload))
   const decode = Schema.decodeUnknownSync(Schema.toCodecJson(Payload))
 
+  const insert = database.prepare(statements.enqueue)
   let started = performance.now()
   for (const rows of inBatches(encoded(count))) {
     const now = Date.now()
@@ -36,7 +40,7 @@ export const bareLoop = (filename: string, count: number): { readonly enqueue: n
     for (const { id, metadata, payload } of rows) {
       params.push(id, "ready", 0, now, null, null, JSON.stringify(encode(payload)), JSON.stringify(metadata))
     }
-    database.prepare(statements.enqueue(rows.length)).run(...params)
+    insert.run(...params)
   }
   const enqueue = performance.now() - started
 

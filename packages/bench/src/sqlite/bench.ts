@@ -6,8 +6,9 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { atLeast, type Goal, median, print, type Row } from "../report.ts"
-import { bareLoop } from "./bareLoop.ts"
+import { bareLoop, batch } from "./bareLoop.ts"
 import { ergon } from "./ergon.ts"
+import { statements } from "./statements.ts"
 
 interface Times {
   readonly enqueue: number
@@ -18,7 +19,8 @@ const total = ({ consume, enqueue }: Times): number => consume + enqueue
 
 export const sqlite = async (quick: boolean): Promise<boolean> => {
   const rounds = quick ? 3 : 7
-  const count = quick ? 50_000 : 100_000
+  const count = batch * (quick ? 800 : 1600)
+  const texts = await statements(batch)
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ergon-bench-"))
   const bare: Array<Times> = []
   const engine: Array<Times> = []
@@ -26,7 +28,7 @@ export const sqlite = async (quick: boolean): Promise<boolean> => {
     for (let round = -1; round < rounds; round++) {
       const size = round === -1 ? count / 10 : count
       globalThis.gc?.()
-      const floor = bareLoop(path.join(folder, `bare-${round}.db`), size)
+      const floor = bareLoop(texts, path.join(folder, `bare-${round}.db`), size)
       globalThis.gc?.()
       const ours = await ergon(path.join(folder, `ergon-${round}.db`), size)
       if (round === -1) continue
