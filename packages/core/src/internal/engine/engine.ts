@@ -6,6 +6,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Disposition } from "../../Disposition.ts"
 import type { Kind } from "../../Outcome.ts"
+import type { RunError } from "../../TaskError.ts"
 import type { Gatherer } from "./gather.ts"
 import type { Plan } from "./plan.ts"
 import type { Slot } from "./slot.ts"
@@ -30,7 +31,7 @@ export interface Engine {
   /** The slot was cut off where no fiber's exit tells it. */
   cutOff(slot: Slot): void
   /** Ends the run with this error, after what runs now. */
-  abort(slot: Slot, error: unknown): void
+  abort(slot: Slot, error: RunError): void
   /** Starts whatever can start. */
   pump(): void
   /** Runs something soon, after what happens in this tick, together with everything else that is asked for soon. */

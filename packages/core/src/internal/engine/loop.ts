@@ -4,7 +4,8 @@
  *     running -> draining -> ended      drain: no fetch, no start; what runs may finish, what does not run is released
  *        |          |
  *        +----------+-> stopping -> ended     the grace is over, or the loop's timeout: what runs is interrupted and
- *                                             released; what resists for longer than `shutdown.close` is left behind
+ *                                             released; what resists for half of `shutdown.close` is released all the
+ *                                             same and left behind; what did not answer by its end is given up
  *
  * Everything happens in the tick in which it becomes possible; after `startsPerTick` starts, or with something to flush,
  * the loop lets the event loop turn once. Nothing here waits: the watcher wakes it.
@@ -15,9 +16,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Disposition from "../../Disposition.ts"
-import { describe } from "../../Failure.ts"
 import type { Kind, Outcome } from "../../Outcome.ts"
-import { Aborted, LoopTimeout, type RunError } from "../../TaskError.ts"
+import { LoopTimeout, type RunError } from "../../TaskError.ts"
 import { cut, due } from "./attempt.ts"
 import { poisoned } from "./deadLetter.ts"
 import { decode } from "./decode.ts"
@@ -81,6 +81,7 @@ export class Loop implements Engine {
   private yielding = false
   private pumping = false
   private starts = 0
+  private givenUp = false
   private error: RunError | undefined
 
   constructor(options: LoopOptions) {
@@ -92,8 +93,8 @@ export class Loop implements Engine {
     this.rate = plan.rate === undefined ? undefined : new RateLimit(plan.rate.limit, plan.rate.interval)
     const watcher = this.watcher = new Watcher(options.clock, options.fork)
     this.nextStart = watcher.entry(() => this.pump())
-    const warn = (message: string, annotations: Record<string, unknown>): void => this.warn(message, annotations)
-    const soon = (task: () => void): void => this.soon(task)
+    const warn: Engine["warn"] = (message, annotations) => this.warn(message, annotations)
+    const soon: Engine["soon"] = (task) => this.soon(task)
     this.slots = new Slots(options.context, watcher, (slot, now) => due(this, slot, now))
     this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
     this.settler = new Settler({
@@ -101,9 +102,7 @@ export class Loop implements Engine {
       watcher,
       fork: options.fork,
       soon,
-      sending: (items) => {
-        for (const item of items) this.leases.release(item)
-      },
+      sending: (items) => items.forEach((item) => this.leases.release(item)),
       confirmed: (items) => this.confirmed(items),
       warn
     })
@@ -140,13 +139,12 @@ export class Loop implements Engine {
   }
 
   start(): void {
-    if (this.plan.loopTimeout !== Infinity) {
-      const entry = this.watcher.entry(() => {
-        this.error ??= new LoopTimeout({ task: this.plan.name, timeout: this.plan.loopTimeout })
-        this.stop()
-      })
-      this.watcher.set(entry, this.watcher.now() + this.plan.loopTimeout)
-    }
+    const { loopTimeout, name } = this.plan
+    const over = this.watcher.entry(() => {
+      this.error ??= new LoopTimeout({ task: name, timeout: loopTimeout })
+      this.stop()
+    })
+    if (loopTimeout !== Infinity) this.watcher.set(over, this.watcher.now() + loopTimeout)
     this.pump()
   }
 
@@ -176,8 +174,7 @@ export class Loop implements Engine {
     if (this.phase !== "running") return
     this.phase = "draining"
     this.giveBack()
-    const grace = this.watcher.entry(() => this.stop())
-    this.watcher.set(grace, this.watcher.now() + this.plan.grace)
+    this.watcher.set(this.watcher.entry(() => this.stop()), this.watcher.now() + this.plan.grace)
     this.pump()
   }
 
@@ -186,8 +183,10 @@ export class Loop implements Engine {
     if (this.phase === "stopping" || this.phase === "ended") return
     this.phase = "stopping"
     this.giveBack()
-    const close = this.watcher.entry(() => this.leaveBehind())
-    this.watcher.set(close, this.watcher.now() + this.plan.close)
+    const now = this.watcher.now()
+    // Half of the time is for what runs to end, the other half for the source to take back what does not.
+    this.watcher.set(this.watcher.entry(() => this.leaveBehind()), now + this.plan.close / 2)
+    this.watcher.set(this.watcher.entry(() => this.giveUp()), now + this.plan.close)
     for (const slot of this.slots.taken()) cut(this, slot, "stop")
     this.pump()
   }
@@ -246,14 +245,8 @@ export class Loop implements Engine {
     if (slot.item !== undefined) cutOff(this, slot)
   }
 
-  abort(slot: Slot, error: unknown): void {
-    const { message, tag } = describe(error)
-    this.error ??= new Aborted({
-      task: this.plan.name,
-      transaction: slot.item!.delivery.transaction.id,
-      reason: message === tag ? tag : `${tag}: ${message}`,
-      cause: error
-    })
+  abort(slot: Slot, error: RunError): void {
+    this.error ??= error
     this.finish(slot, "released", Disposition.release)
     this.drain()
   }
@@ -342,9 +335,9 @@ export class Loop implements Engine {
 
   /** Everything that does not run goes back to the source. */
   private giveBack(): void {
-    for (const item of this.intake.stop()) this.release(item)
-    for (const item of this.lanes.drain()) this.release(item)
-    for (const item of this.requeues.drain()) this.release(item)
+    for (const part of [this.intake.stop(), this.lanes.drain(), this.requeues.drain()]) {
+      for (const item of part) this.release(item)
+    }
   }
 
   private confirmed(items: ReadonlyArray<Item.Item>): void {
@@ -380,15 +373,25 @@ export class Loop implements Engine {
       })
     }
     for (const slot of resisting) this.release(this.slots.leaveBehind(slot))
+    this.pump()
+  }
+
+  /** No answer of a connector is waited for any more. */
+  private giveUp(): void {
+    this.givenUp = true
     this.settler.giveUp()
     this.pump()
   }
 
+  /** Nothing is on its way to a connector, or from one. */
+  private get answered(): boolean {
+    return !this.intake.fetching && this.tasks.length === 0 && this.sinks.every((sink) => sink.idle) &&
+      this.deadLetters?.idle !== false
+  }
+
   private endIfDone(): void {
     if (this.phase === "ended" || this.pumping) return
-    const nothingFollows = this.intake.ended && !this.intake.fetching && this.tasks.length === 0
-    if (!nothingFollows || !this.quiet || !this.sinks.every((sink) => sink.idle)) return
-    if (this.deadLetters?.idle === false) return
+    if (!this.intake.ended || !this.quiet || !(this.givenUp || this.answered)) return
     this.settler.strand()
     this.phase = "ended"
     this.watcher.close()

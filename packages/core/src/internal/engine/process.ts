@@ -8,6 +8,8 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Decision from "../../Decision.ts"
 import * as Disposition from "../../Disposition.ts"
+import { describe } from "../../Failure.ts"
+import { Aborted } from "../../TaskError.ts"
 import type { Program } from "../definition.ts"
 import { attempt, wait } from "./attempt.ts"
 import { dispatch } from "./dispatch.ts"
@@ -76,8 +78,18 @@ const failed = (engine: Engine, slot: Slot, cause: Cause.Cause<unknown>): void =
       slot.item!.failure = failure(slot, cause, "business")
       return engine.finish(slot, "failed", Disposition.ack)
     case "Abort":
-      return engine.abort(slot, error)
+      return engine.abort(slot, aborted(engine, slot, error))
   }
+}
+
+const aborted = (engine: Engine, slot: Slot, error: unknown): Aborted => {
+  const { message, tag } = describe(error)
+  return new Aborted({
+    task: engine.plan.name,
+    transaction: slot.item!.delivery.transaction.id,
+    reason: message === tag ? tag : `${tag}: ${message}`,
+    cause: error
+  })
 }
 
 const decisions = new Set(["Retry", "RetryAfter", "Requeue", "DeadLetter", "Discard", "Abort"])

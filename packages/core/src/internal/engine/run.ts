@@ -2,7 +2,7 @@
  * One run of a task: finds its connectors, compiles the plan, and drives the loop to its end.
  *
  * Interrupting a run drains it: no new fetch, what runs may finish within `shutdown.grace`, the rest is released. Worst
- * case until it has ended: `shutdown.grace` plus `shutdown.close`, and the interruption of a fetch in flight.
+ * case until it has ended: `shutdown.grace` plus `shutdown.close`.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
