@@ -4,7 +4,7 @@
  * Fetches run one after the other while they read and side by side while they wait. Taking is one synchronous step at
  * the very end of a fetch, so interrupting one takes nothing; a read that was begun is finished.
  */
-import { Connector, ConnectorError, type Delivery, type Disposition, Reason } from "@ergon/core"
+import { type Connector, ConnectorError, type Delivery, type Disposition, Reason } from "@ergon/core"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { ioReason } from "../ioReason.ts"
 import { lock, Locked } from "../sink/lock.ts"
-import { Changed, Place, Reading, type Settings } from "./reading.ts"
+import { Changed, checkFile, Place, Reading, type Settings } from "./reading.ts"
 import { Unusable } from "./sidecar.ts"
 
 /** What a file declares. */
@@ -28,8 +28,10 @@ export const capabilities: Connector.Capabilities = {
 }
 
 const reasonOf = (what: string, error: unknown): Reason.Reason =>
-  error instanceof Changed || error instanceof Unusable || error instanceof Locked
+  error instanceof Changed || error instanceof Unusable
     ? new Reason.InvalidRequest({ message: error.message })
+    : error instanceof Locked
+    ? new Reason.InvalidRequest({ message: `${what}: a file has one reader at a time. ${error.message}` })
     : ioReason(what, error)
 
 const fetchError = (what: string) => (error: unknown): ConnectorError.FetchError =>
@@ -45,6 +47,7 @@ export interface SourceSettings extends Settings {
   readonly poll: number
 }
 
+/** Closing the scope unlocks it. */
 const locked = (sidecar: string, what: string): Effect.Effect<void, ConnectorError.FetchError, Scope.Scope> =>
   Effect.asVoid(Effect.acquireRelease(
     Effect.tryPromise({ try: () => lock(sidecar), catch: fetchError(what) }),
@@ -62,7 +65,8 @@ export const connect = (
     const settling = yield* Semaphore.make(1)
     const closing = yield* Deferred.make<void>()
     const clock = yield* Clock.Clock
-    if (sidecar !== undefined) yield* locked(sidecar, `locking "${sidecar}"`)
+    yield* Effect.tryPromise({ try: () => checkFile(path), catch: fetchError(what) })
+    if (sidecar !== undefined) yield* locked(sidecar, what)
     let open = true
     const reading = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => Reading.open(settings), catch: fetchError(what) }),
@@ -156,11 +160,10 @@ const settle = (
   if (reading === undefined || place === undefined) return answer
   const what = `storing the position of "${reading.settings.path}" in "${reading.settings.sidecar}"`
   const commit = Effect.tryPromise({ try: () => reading.commit(place), catch: (error) => reasonOf(what, error) })
-  return Effect.andThen(
-    Effect.catch(commit, (reason) =>
-      Effect.sync(() => {
-        for (const index of acked) failed.push({ index, reason })
-      })),
-    answer
+  const noted = Effect.catch((reason: Reason.Reason) =>
+    Effect.sync(() => {
+      for (const index of acked) failed.push({ index, reason })
+    })
   )
+  return Effect.andThen(noted(commit), answer)
 }

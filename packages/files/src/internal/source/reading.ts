@@ -58,6 +58,12 @@ export class Changed extends Error {
 const lineFeed = 10
 const carriageReturn = 13
 
+/** Throws `Changed` where there is something else. */
+export const checkFile = async (path: string): Promise<void> => {
+  const stat = await fs.stat(path)
+  if (!stat.isFile()) throw new Changed(`"${path}" is ${stat.isDirectory() ? "a directory" : "no regular file"}`)
+}
+
 export class Reading {
   readonly settings: Settings
   private readonly name: string
@@ -85,10 +91,6 @@ export class Reading {
 
   /** Throws `Unusable`, `Changed`, or what the file system throws; nothing stays open then. */
   static async open(settings: Settings): Promise<Reading> {
-    const stat = await fs.stat(settings.path)
-    if (!stat.isFile()) {
-      throw new Changed(`"${settings.path}" is ${stat.isDirectory() ? "a directory" : "no regular file"}`)
-    }
     const file = await fs.open(settings.path, "r")
     try {
       const done = settings.sidecar === undefined ? undefined : await load(settings.sidecar, settings.path, file)
