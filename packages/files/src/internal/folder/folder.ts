@@ -9,7 +9,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { codeOf } from "../ioReason.ts"
 import { type Claim, newClaimName, type Open } from "./claim.ts"
-import { moveTo, reasonName } from "./move.ts"
+import { type Companion, moveTo, reasonName } from "./move.ts"
 import type { Place } from "./place.ts"
 import { lstat } from "./scan.ts"
 
@@ -31,6 +31,9 @@ const tryRename = async (from: string, to: string): Promise<boolean> => {
   }
 }
 
+/** A file that moves without a companion. */
+const alone = (): Promise<Companion> => Promise.resolve({ undo: () => Promise.resolve() })
+
 /** The claim that a directory holds. A link that was put in place of the file since it was seen goes to `failed/`. */
 const claimIn = async (
   place: Place,
@@ -44,7 +47,7 @@ const claimIn = async (
   if (stat?.isFile() === true) {
     return { name, directory, deliveries, size: stat.size, modified: stat.mtimeMs, until: now + place.lease }
   }
-  if (stat !== undefined) await moveTo(file, place.failed, name)
+  if (stat !== undefined) await moveTo(file, place.failed, name, alone)
   await fs.rmdir(directory).catch(() => undefined)
   return undefined
 }
@@ -104,7 +107,7 @@ export const giveBack = async (place: Place, claim: Claim, deliveries: number): 
 const putAway = async (
   claim: Claim,
   folder: string,
-  before?: (target: string) => Promise<{ readonly undo: () => Promise<void> }>
+  before: (target: string, again: boolean) => Promise<Companion>
 ): Promise<void> => {
   const file = path.join(claim.directory, claim.name)
   if ((await lstat(file)) === undefined) throw new Lost(`"${claim.name}" is no longer held`)
@@ -119,24 +122,28 @@ const putAway = async (
 }
 
 /** Done: to `done/`. Throws `Lost`. */
-export const finish = (place: Place, claim: Claim): Promise<void> => putAway(claim, place.done)
+export const finish = (place: Place, claim: Claim): Promise<void> => putAway(claim, place.done, alone)
 
 /** Given up: to `failed/`, with a file that says why. That file is on disk before the move. Throws `Lost`. */
 export const bury = (place: Place, claim: Claim, letter: string): Promise<void> =>
-  putAway(claim, place.failed, async (target) => {
+  putAway(claim, place.failed, async (target, again) => {
     const reason = reasonName(target)
     const undo = () => fs.rm(reason, { force: true })
+    let handle: fs.FileHandle
     try {
-      const handle = await fs.open(reason, "wx")
-      try {
-        await handle.writeFile(letter)
-        await handle.datasync()
-      } finally {
-        await handle.close()
-      }
+      handle = await fs.open(reason, again ? "w" : "wx")
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") return "taken"
+      throw error
+    }
+    try {
+      await handle.writeFile(letter)
+      await handle.datasync()
     } catch (error) {
       await undo()
       throw error
+    } finally {
+      await handle.close()
     }
     return { undo }
   })

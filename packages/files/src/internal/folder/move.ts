@@ -2,7 +2,8 @@
  * Moving a file into a folder where its name may be taken: it gets a number then, and nothing is overwritten.
  *
  * A rename overwrites, and Node has none that does not. So a name is first reserved by a hidden file that only one
- * process can make, then looked up, then used. A reservation that a crash leaves behind makes its name count as taken.
+ * process can make, then looked up, then used. The reservation says for which file it was made, so that a file whose
+ * move was cut short by a crash finds its own again; to any other file its name counts as taken.
  */
 import { createHash } from "node:crypto"
 import * as fs from "node:fs/promises"
@@ -31,8 +32,7 @@ export const numbered = (name: string, number: number): string => {
 export const reasonName = (name: string): string => `${name}.reason.json`
 
 const isTaken = async (folder: string, name: string): Promise<boolean> =>
-  (await lstat(path.join(folder, name))) !== undefined ||
-  (await lstat(path.join(folder, reasonName(name)))) !== undefined
+  (await lstat(path.join(folder, name))) !== undefined
 
 /** The first number from which on names look free: by doubling, then by halves, so that thousands cost a few looks. */
 const firstFree = async (folder: string, name: string): Promise<number> => {
@@ -51,43 +51,62 @@ const firstFree = async (folder: string, name: string): Promise<number> => {
   return free
 }
 
-const reserve = async (file: string): Promise<boolean> => {
+/**
+ * Whether the reservation is ours: `new`, or left by a move of the same file that did not come to its end. It is a link
+ * that leads nowhere: the one kind of file that appears together with its content.
+ */
+const reserve = async (reservation: string, file: string): Promise<"new" | "left" | undefined> => {
+  const stat = await fs.lstat(file)
+  const owner = `${stat.dev}:${stat.ino}`
   try {
-    await (await fs.open(file, "wx")).close()
-    return true
+    await fs.symlink(owner, reservation)
+    return "new"
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false
-    throw error
+    if (codeOf(error) !== "EEXIST") throw error
   }
+  return (await fs.readlink(reservation).catch(() => "")) === owner ? "left" : undefined
 }
 
+/** What goes with a file under its new name: undone when the move fails, or not made because its own name is taken. */
+export type Companion = { readonly undo: () => Promise<void> } | "taken"
+
 /**
- * Moves `file` to `folder` under `name` or a numbered form of it, and answers with the name. `before` runs when the name
- * is known; what it made, it has to undo when the move fails. The move is the last step, and one rename.
+ * Moves `file` to `folder` under `name` or a numbered form of it. `before` runs when the name is known, and is told
+ * whether an earlier move of this file may have been cut short behind it. The move is the last step, and one rename;
+ * nothing is left behind when it fails, unless the file is no longer there: then whoever has it now is at work.
  */
 export const moveTo = async (
   file: string,
   folder: string,
   name: string,
-  before?: (target: string) => Promise<{ readonly undo: () => Promise<void> }>
-): Promise<string> => {
+  before: (target: string, again: boolean) => Promise<Companion>
+): Promise<void> => {
   for (let number = await firstFree(folder, name);; number++) {
     const free = numbered(name, number)
+    const target = path.join(folder, free)
     const reservation = path.join(folder, `.${createHash("sha1").update(free).digest("hex")}.reserved`)
-    if (!(await reserve(reservation))) continue
-    try {
-      if (await isTaken(folder, free)) continue
-      const target = path.join(folder, free)
-      const made = await before?.(target)
-      try {
-        await fs.rename(file, target)
-      } catch (error) {
-        await made?.undo()
+    const reserved = await reserve(reservation, file)
+    if (reserved === undefined) continue
+    const cancel = () => fs.rm(reservation, { force: true })
+    const companion = (await isTaken(folder, free)) ? "taken" : await before(target, reserved === "left").catch(
+      async (error: unknown) => {
+        await cancel()
         throw error
       }
-      return free
-    } finally {
-      await fs.rm(reservation, { force: true })
+    )
+    if (companion === "taken") {
+      await cancel()
+      continue
     }
+    try {
+      await fs.rename(file, target)
+    } catch (error) {
+      if ((await lstat(file)) === undefined) throw error
+      await companion.undo()
+      await cancel()
+      throw error
+    }
+    await cancel()
+    return
   }
 }
