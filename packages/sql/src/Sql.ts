@@ -123,7 +123,7 @@ const millis = (
 ): Effect.Effect<number, SetupError> => {
   const millis = Option.match(Duration.fromInput(input), { onNone: () => NaN, onSome: Duration.toMillis })
   return Number.isFinite(millis) && millis >= least
-    ? Effect.succeed(millis)
+    ? Effect.succeed(Math.ceil(millis))
     : Effect.fail(
       new SetupError({
         table,

@@ -50,10 +50,17 @@ export const openSink = (
     }
   })
 
+/** Whether SQLite gives a text back as it was: others would be cut or made equal. */
+const isStorable = (text: string): boolean => !text.includes("\u0000") && text.isWellFormed()
+
 /** The row of a transaction, or what is wrong with it. */
 const rowOf = (transaction: Transaction.Transaction<unknown>, options: SinkOptions): Enqueued | string => {
   const { id, metadata, payload } = transaction
-  if (id.includes("\u0000")) return "an id with the character U+0000 cannot be stored"
+  if (!isStorable(id)) return "an id with the character U+0000 or half of a surrogate pair cannot be stored"
+  const key = options.key?.(transaction) ?? null
+  if (key !== null && !isStorable(key)) {
+    return "a key with the character U+0000 or half of a surrogate pair cannot be stored"
+  }
   const priority = options.priority?.(transaction) ?? 0
   if (!Number.isSafeInteger(priority)) return `priority must be an integer, got ${priority}`
   const delay = Duration.toMillis(Duration.fromInputUnsafe(options.delay?.(transaction) ?? 0))
@@ -63,7 +70,7 @@ const rowOf = (transaction: Transaction.Transaction<unknown>, options: SinkOptio
       id,
       payload: JSON.stringify(payload) ?? "null",
       metadata: JSON.stringify(metadata),
-      key: options.key?.(transaction) ?? null,
+      key,
       priority,
       delay
     }

@@ -5,7 +5,7 @@
  * the database or something became due. Claiming is uninterruptible: an interrupted fetch has claimed nothing, or hands
  * over what it has claimed. Worst case: a fetch is interrupted only after the database's `busy`.
  */
-import { type Connector, ConnectorError, type Delivery, type Disposition, Reason, Transaction } from "@ergon/core"
+import { type Connector, ConnectorError, type Delivery, Disposition, Reason, Transaction } from "@ergon/core"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -57,20 +57,20 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
     const handOver = (row: ClaimedRow, until: number): Delivery.Delivery => {
       const receipt = new Receipt(row.seq, row.claim, row.key, until)
       held.add(receipt)
-      const metadata = row.metadata === "{}" ? noMetadata : parse<Transaction.Metadata>(row.metadata)
+      const metadata = row.metadata === "{}" ? noMetadata : parse<unknown>(row.metadata)
       const payload = parse<unknown>(row.payload)
-      const broken = metadata === unreadable || payload === unreadable
+      const isSound = isMetadata(metadata) && payload !== unreadable
       return {
         transaction: Transaction.make(
           row.id,
           payload === unreadable ? row.payload : payload,
-          metadata === unreadable ? noMetadata : metadata
+          isMetadata(metadata) ? metadata : noMetadata
         ),
         deliveries: row.deliveries,
         receipt,
         key: row.key ?? undefined,
         partition: undefined,
-        malformed: broken ? `the row of "${row.id}" in table "${table}" holds no JSON` : undefined
+        malformed: isSound ? undefined : `the row of "${row.id}" in table "${table}" does not hold what was enqueued`
       }
     }
     const settled = (receipt: Receipt, state: "settled" | "lost") => {
@@ -78,12 +78,34 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
       held.delete(receipt)
     }
 
-    const take = (max: number): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
+    /** What was claimed by who is interrupted before it could hand it over goes back at once. */
+    const handingOver = <A, E>(
+      claiming: (keep: (deliveries: ReadonlyArray<Delivery.Delivery>) => void) => Effect.Effect<A, E>
+    ) =>
+      Effect.suspend(() => {
+        let kept = none
+        return Effect.onInterrupt(
+          claiming((deliveries) => void (kept = deliveries)),
+          () => kept.length === 0 ? Effect.void : putBack(kept)
+        )
+      })
+    const putBack = (deliveries: ReadonlyArray<Delivery.Delivery>) =>
+      settle(deliveries.map((delivery) => Disposition.settlement(delivery, Disposition.release))).pipe(
+        Effect.catch((error) =>
+          Effect.logWarning(`queue "${table}": a claim of an interrupted fetch stays held`, error)
+        )
+      )
+
+    const take = (max: number, keep: (deliveries: ReadonlyArray<Delivery.Delivery>) => void) =>
       Effect.suspend(() => {
         if (isClosed) return Effect.succeed(none)
         return Effect.matchEffect(store.claim(max), {
           onFailure: (error) => Effect.fail(fetchError(error)),
-          onSuccess: ({ rows, until }) => Effect.succeed(rows.map((row) => handOver(row, until)))
+          onSuccess: ({ rows, until }) => {
+            const deliveries = rows.map((row) => handOver(row, until))
+            keep(deliveries)
+            return Effect.succeed(deliveries)
+          }
         })
       }).pipe(Effect.uninterruptible)
 
@@ -99,7 +121,7 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
       })
 
     const waitFor = (
-      max: number,
+      claim: Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError>,
       until: number
     ): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
       Effect.suspend(() => {
@@ -107,7 +129,7 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
         return Effect.flatMap(
           Effect.flatMap(
             Effect.mapError(database.version, fetchError),
-            (version) => Effect.map(take(max), (deliveries) => ({ deliveries, version }))
+            (version) => Effect.map(claim, (deliveries) => ({ deliveries, version }))
           ),
           ({ deliveries, version }) => {
             if (deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until) {
@@ -117,19 +139,23 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
               database.changes.after(table, before),
               Effect.mapError(elsewhere(until, version), fetchError)
             )
-            return Effect.flatMap(change, () => waitFor(max, until))
+            return Effect.flatMap(change, () => waitFor(claim, until))
           }
         )
       })
 
     const fetch = ({ max, wait }: Connector.FetchRequest) =>
-      Effect.suspend(() => {
+      handingOver((keep) => {
         if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
         const until = clock.currentTimeMillisUnsafe() + Duration.toMillis(wait)
-        return Effect.flatMap(take(max), (deliveries) =>
-          deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until
-            ? Effect.succeed(deliveries)
-            : waitFor(max, until))
+        const claim = take(max, keep)
+        return Effect.flatMap(
+          claim,
+          (deliveries) =>
+            deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until
+              ? Effect.succeed(deliveries)
+              : waitFor(claim, until)
+        )
       })
 
     /** Sorts a batch into its groups; what cannot be settled is named at once. */
@@ -247,17 +273,18 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
         }).pipe(Effect.uninterruptible),
       isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld(clock.currentTimeMillisUnsafe()),
       resolve: (id) =>
-        Effect.suspend(() => {
+        handingOver((keep) => {
           if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
-          return Effect.flatMap(Effect.mapError(store.claimId(id), fetchError), ({ row, until }) =>
-            row === undefined
-              ? Effect.fail(
-                new ConnectorError.FetchError({
-                  reason: new Reason.NotFound({ message: `no transaction "${id}" is waiting in table "${table}"` })
-                })
-              )
-              : Effect.succeed(handOver(row, until)))
-        }).pipe(Effect.uninterruptible),
+          return Effect.flatMap(Effect.mapError(store.claimId(id), fetchError), ({ row, until }) => {
+            if (row === undefined) {
+              const reason = new Reason.NotFound({ message: `no transaction "${id}" is waiting in table "${table}"` })
+              return Effect.fail(new ConnectorError.FetchError({ reason }))
+            }
+            const delivery = handOver(row, until)
+            keep([delivery])
+            return Effect.succeed(delivery)
+          }).pipe(Effect.uninterruptible)
+        }),
       count: Effect.mapError(store.count, fetchError),
       health: Effect.mapError(store.ping, fetchError),
       commit
@@ -267,10 +294,14 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
 const unreadable = Symbol("unreadable")
 
 /** What is in a column, or `unreadable` when somebody has put there what is no JSON. */
-const parse = <A>(text: string): A | typeof unreadable => {
+const parse = <A>(text: string | null): A | typeof unreadable => {
+  if (text === null) return unreadable
   try {
     return JSON.parse(text)
   } catch {
     return unreadable
   }
 }
+
+const isMetadata = (value: unknown): value is Transaction.Metadata =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -19,8 +19,9 @@
 export interface ClaimedRow {
   readonly seq: number
   readonly id: string
-  readonly payload: string
-  readonly metadata: string
+  /** Null only where somebody has written to the table by hand; `metadata` too. */
+  readonly payload: string | null
+  readonly metadata: string | null
   readonly key: string | null
   readonly deliveries: number
   readonly claim: number
@@ -50,7 +51,8 @@ export interface Statements {
   readonly missing: string
   readonly count: string
   readonly forget: string
-  readonly forgetTo: string
+  readonly piece: string
+  readonly anywhere: string
   readonly letters: string
   readonly redrive: string
   readonly redriveIds: string
@@ -131,9 +133,9 @@ export const make = (table: string): Statements => {
         (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'leased') AS inFlight,
         (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'delayed') AS delayed`,
     // Walks the table in pieces: `done` rows are in no index, and a walk finds them all in time.
-    forget: `DELETE FROM ${q} WHERE seq IN (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)
-      AND state = 'done' AND until <= ?`,
-    forgetTo: `SELECT max(seq) AS last FROM (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)`,
+    forget: `DELETE FROM ${q} WHERE seq > ? AND seq <= ? AND state = 'done' AND until <= ?`,
+    piece: `SELECT max(seq) AS last, count(*) AS count FROM (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)`,
+    anywhere: `SELECT abs(random() % (coalesce(max(seq), 0) + 1)) AS seq FROM ${q}`,
     letters: `SELECT id, payload, metadata, reason, letter, deliveries, since FROM ${q}
       WHERE state = 'dead' ORDER BY since, seq LIMIT ?`,
     redrive: `UPDATE ${q} SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL

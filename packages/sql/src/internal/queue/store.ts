@@ -53,6 +53,13 @@ export interface LetterRow {
 const mostRows = 250
 // Rows that become due in one statement, so that none takes long.
 const mostDue = 1000
+// Rows of one step of the walk that forgets old ids, so that it is worth its statements.
+const leastWalk = 500
+// The last millisecond that a Date can be.
+const endOfTime = 8.64e15
+
+/** A STRICT column takes whole milliseconds, and a time that JSON can say. */
+const after = (now: number, delay: number): number => Math.min(Math.ceil(now + delay), endOfTime)
 
 export class Store {
   readonly options: StoreOptions
@@ -60,9 +67,9 @@ export class Store {
   private readonly statements: Statements
   /** When something may have become due: by what this process knows, and at the latest after `poll`. */
   private nextLook = 0
-  /** How far the walk that forgets old ids has come. */
-  private walked = 0
-  private toWalk = 0
+  /** How far the walk that forgets old ids has come: it begins anywhere, so that short processes cover the table too. */
+  private walked: number | undefined
+  private toWalk = leastWalk
 
   constructor(database: Database["Service"], options: StoreOptions) {
     this.database = database
@@ -86,8 +93,9 @@ export class Store {
     const params: Array<unknown> = []
     for (const { delay, id, key, metadata, payload, priority } of rows) {
       if (delay > 0) {
-        this.nextLook = Math.min(this.nextLook, now + delay)
-        params.push(id, "delayed", priority, now, now + delay, key, payload, metadata)
+        const until = after(now, delay)
+        this.nextLook = Math.min(this.nextLook, until)
+        params.push(id, "delayed", priority, now, until, key, payload, metadata)
       } else {
         params.push(id, "ready", priority, now, null, key, payload, metadata)
       }
@@ -161,8 +169,8 @@ export class Store {
       if (release.length > 0) step(statements.release, [], release, pairsOf(release), "ready")
       if (requeue.length > 0) step(statements.requeue, [now], requeue, pairsOf(requeue), "ready")
       if (delay.length > 0) {
-        const pairs = json(delay.map(([{ claim, seq }, delay]) => [seq, claim, now + delay]))
-        for (const [, wait] of delay) this.nextLook = Math.min(this.nextLook, now + wait)
+        const pairs = json(delay.map(([{ claim, seq }, delay]) => [seq, claim, after(now, delay)]))
+        for (const [, wait] of delay) this.nextLook = Math.min(this.nextLook, after(now, wait))
         step(statements.delay, [], delay.map(([receipt]) => receipt), pairs, "delayed")
       }
       if (bury.length > 0) {
@@ -259,22 +267,34 @@ export class Store {
 
   /**
    * Forgets ids whose retention is over: for every id that is kept, the walk goes over two rows, so that it comes round
-   * faster than the table grows. At least a few hundred rows per step, so that a step is worth its statement.
+   * faster than the table grows.
    */
   private forget(kept: number, now: number): Effect.Effect<void> {
     this.toWalk += 2 * kept
-    if (this.toWalk < 500) return Effect.void
+    if (kept === 0 || this.toWalk < leastWalk) return Effect.void
     const rows = this.toWalk
     this.toWalk = 0
-    const from = this.walked
-    return Effect.flatMap(
-      this.query<{ readonly last: number | null }>(this.statements.forgetTo, [from, rows]),
-      ([row]) => {
-        this.walked = row?.last ?? 0
-        return row?.last == null ? Effect.void : Effect.asVoid(this.run(this.statements.forget, [from, rows, now]))
-      }
-      // What is not forgotten now is forgotten the next time round.
-    ).pipe(Effect.ignore)
+    const from = this.walked === undefined
+      ? Effect.map(this.query<{ readonly seq: number }>(this.statements.anywhere, []), ([row]) => row?.seq ?? 0)
+      : Effect.succeed(this.walked)
+    // What is not forgotten now is forgotten the next time round.
+    return Effect.ignore(Effect.flatMap(from, (from) => this.walk(from, rows, now)))
+  }
+
+  /** Goes over the next `rows` rows, and from the beginning again where the table ends. */
+  private walk(from: number, rows: number, now: number): Effect.Effect<void, SqlError> {
+    const piece = this.query<{ readonly last: number | null; readonly count: number }>(this.statements.piece, [
+      from,
+      rows
+    ])
+    return Effect.flatMap(piece, ([row]) => {
+      const count = row?.count ?? 0
+      this.walked = count < rows ? 0 : row?.last ?? 0
+      const forget = row?.last == null ? Effect.void : this.run(this.statements.forget, [from, row.last, now])
+      return count < rows && from > 0
+        ? Effect.andThen(forget, this.walk(0, rows - count, now))
+        : Effect.asVoid(forget)
+    })
   }
 
   private missing(receipts: ReadonlyArray<Receipt>, state: string): Effect.Effect<ReadonlyArray<Receipt>, SqlError> {
