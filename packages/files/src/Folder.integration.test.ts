@@ -92,7 +92,7 @@ describe("Folder.source in several processes", () => {
         }
         assert.deepStrictEqual(await files(folder, "failed"), [])
         assert.deepStrictEqual((await files(folder)).filter((name) => name.startsWith("file")), [])
-        console.log(`${kills} kills, ${names.length} files, ${duplicates} processed twice`)
+        process.stdout.write(`${kills} kills, ${names.length} files, ${duplicates} processed twice\n`)
         await fs.rm(ledger)
       })))
 })
