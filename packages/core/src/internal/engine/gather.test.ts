@@ -161,6 +161,19 @@ describe("Gatherer", () => {
       assert.deepStrictEqual(parcels.map(({ reason }) => reason), [undefined, refused, undefined])
     }))
 
+  it.effect("when every parcel is named, none of them is sent again", () =>
+    Effect.gen(function*() {
+      const failed = [{ index: 0, reason: refused }, { index: 1, reason: refused }]
+      const { done, push, sent, tick } = yield* gathering(() =>
+        Effect.fail(new DispatchError({ reason: refused, failed }))
+      )
+      push("a")
+      push("b")
+      tick()
+      assert.deepStrictEqual(sent, [["a", "b"]])
+      assert.deepStrictEqual(done, ["a", "b"])
+    }))
+
   it.effect("a sink that joins the settlement confirms nothing unless all", () =>
     Effect.gen(function*() {
       const failed = [{ index: 0, reason: cut }]

@@ -94,6 +94,13 @@ describe("a stream as a source", () => {
       assert.deepStrictEqual(yield* fetch(source, 1), ["2"])
     }))
 
+  it.effect("a stream that interrupts itself interrupts the fetch", () =>
+    Effect.gen(function*() {
+      const { source } = yield* StreamSource.make(Stream.fromEffect(Effect.interrupt))
+      const exit = yield* Effect.exit(fetch(source, 1))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    }))
+
   it.effect("closes the stream with its scope", () =>
     Effect.gen(function*() {
       let closed = false
