@@ -5,12 +5,15 @@
  * is done stands in a sidecar. Delivery guarantee: at-least-once. What was handed over and not settled before a crash
  * is delivered again.
  *
+ * A file as a sink grows by whole rows, and what it confirms is on disk.
+ *
  * @since 0.1.0
  */
 import { Connector, type ConnectorError } from "@ergon/core"
 import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
+import { csvSink } from "./internal/sink/formats.ts"
 import { csvSource } from "./internal/source/formats.ts"
 
 /**
@@ -99,3 +102,69 @@ export const source = <Self, Id extends string, S extends Schema.Constraint>(
   key: Connector.SourceClass<Self, Id, S>,
   options: SourceOptions
 ): Layer.Layer<Self, ConnectorError.FetchError> => Connector.layerSource(key, csvSource(options))
+
+/**
+ * How a CSV file is written.
+ *
+ * **Details**
+ * - `path`: the file. It is made when it is missing, and so are the folders that lead to it.
+ * - `columns`: the fields that are written, in this order; other fields are left out. Unless given, the fields of the
+ *   key's schema, as they are encoded; a schema that does not name its fields (a record, a union) needs them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SinkOptions {
+  readonly path: string
+  readonly columns?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * A sink that appends a row to a CSV file for every transaction, quoted as RFC 4180 says.
+ *
+ * **Details**
+ * - The fields at the top of the payload are the columns. A payload with a nested value (an object, a list) fails alone
+ *   with `InvalidRequest`, which names the field. A missing field is an empty cell; `null` is what the codec of its
+ *   schema makes of it, the text `null`.
+ * - A new file begins with the header. The header of an existing file must be the columns; rows are appended with the
+ *   line ends that it has.
+ * - A dispatch is confirmed when its whole batch is on disk: one write and one flush (fdatasync) for all of it; a new
+ *   file's folder is flushed too. At-least-once: a row can be there twice after a crash between the flush and the
+ *   settlement.
+ * - What a killed process left behind the last complete row was never confirmed; opening the file moves it to
+ *   `<path>.torn`, with a warning. Opening reads the whole file once: a line break may stand within quotes.
+ * - A dispatch that fails leaves nothing of its batch in the file. A full disk is `Throttled`, so it is tried again
+ *   until the transaction's deadline, and then requeued.
+ * - A file has one writer at a time, guarded by `<path>.lock`; the lock of a process that died is taken over.
+ *
+ * Building the Layer fails with `DispatchError`: reason `InvalidRequest` for columns that are missing or differ from the
+ * header, for a file that another process writes and for what is no regular file; `Unauthorized` for a file that may not
+ * be written.
+ *
+ * **Example** (Writing receipts)
+ * ```ts import.meta.vitest
+ * import { Connector, Transaction } from "@ergon/core"
+ * import { Csv } from "@ergon/files"
+ * import { Effect, Schema } from "effect"
+ * import { mkdtempSync, readFileSync } from "node:fs"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ *
+ * class Receipts
+ *   extends Connector.Sink<Receipts>()("receipts", Schema.Struct({ item: Schema.String, total: Schema.Number }))
+ * {}
+ *
+ * const path = join(mkdtempSync(join(tmpdir(), "receipts-")), "receipts.csv")
+ * const send = Connector.send(Receipts, Transaction.make("receipt-1", { item: "nut, large", total: 12 }))
+ * await Effect.runPromise(Effect.provide(send, Csv.sink(Receipts, { path })))
+ * readFileSync(path, "utf8") // => 'item,total\r\n"nut, large",12\r\n'
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const sink = <Self, Id extends string, S extends Schema.Constraint>(
+  key: Connector.SinkClass<Self, Id, S>,
+  options: SinkOptions
+): Layer.Layer<Self, ConnectorError.DispatchError> =>
+  Connector.layerSink(key, csvSink(key.payload, options.path, options.columns))

@@ -5,12 +5,15 @@
  * is done stands in a sidecar. Delivery guarantee: at-least-once. What was handed over and not settled before a crash
  * is delivered again.
  *
+ * A file as a sink grows by whole lines, and what it confirms is on disk.
+ *
  * @since 0.1.0
  */
 import { Connector, type ConnectorError } from "@ergon/core"
 import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
+import { jsonlSink } from "./internal/sink/formats.ts"
 import { jsonlSource } from "./internal/source/formats.ts"
 
 /**
@@ -90,3 +93,86 @@ export const source = <Self, Id extends string, S extends Schema.Constraint>(
   key: Connector.SourceClass<Self, Id, S>,
   options: SourceOptions
 ): Layer.Layer<Self, ConnectorError.FetchError> => Connector.layerSource(key, jsonlSource(options))
+
+/**
+ * How a JSONL file is written.
+ *
+ * **Details**
+ * - `path`: the file. It is made when it is missing, and so are the folders that lead to it.
+ * - `envelope`: a line is `{ "id", "payload", "metadata" }`, for a reader that needs the id or the trace context.
+ *   `false` unless given: the line is the payload.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SinkOptions {
+  readonly path: string
+  readonly envelope?: boolean | undefined
+}
+
+/**
+ * A sink that appends a line to a JSONL file for every transaction.
+ *
+ * **Details**
+ * - A dispatch is confirmed when its whole batch is on disk: one write and one flush (fdatasync) for all of it; a new
+ *   file's folder is flushed too. At-least-once: a line can be there twice after a crash between the flush and the
+ *   settlement.
+ * - What a killed process left behind the last complete line was never confirmed; opening the file moves it to
+ *   `<path>.torn`, with a warning.
+ * - A dispatch that fails leaves nothing of its batch in the file. A full disk is `Throttled`, so it is tried again
+ *   until the transaction's deadline, and then requeued.
+ * - A file has one writer at a time, guarded by `<path>.lock`; the lock of a process that died is taken over.
+ * - A file that is removed while it is open is begun anew. Worst case of a dispatch: what the disk takes for a write and
+ *   a flush, after those of the dispatch before it.
+ *
+ * Building the Layer fails with `DispatchError`: reason `InvalidRequest` for a file that another process writes or that
+ * is no regular file, `Unauthorized` for one that may not be written.
+ *
+ * **Example** (Writing receipts)
+ * ```ts import.meta.vitest
+ * import { Connector, Transaction } from "@ergon/core"
+ * import { Jsonl } from "@ergon/files"
+ * import { Effect, Schema } from "effect"
+ * import { mkdtempSync, readFileSync } from "node:fs"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ *
+ * class Receipts extends Connector.Sink<Receipts>()("receipts", Schema.Struct({ total: Schema.Number })) {}
+ *
+ * const path = join(mkdtempSync(join(tmpdir(), "receipts-")), "receipts.jsonl")
+ * const send = Connector.send(Receipts, Transaction.make("receipt-1", { total: 12 }))
+ * await Effect.runPromise(Effect.provide(send, Jsonl.sink(Receipts, { path })))
+ * readFileSync(path, "utf8") // => '{"total":12}\n'
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const sink = <Self, Id extends string, S extends Schema.Constraint>(
+  key: Connector.SinkClass<Self, Id, S>,
+  options: SinkOptions
+): Layer.Layer<Self, ConnectorError.DispatchError> =>
+  Connector.layerSink(key, jsonlSink(options.path, { envelope: options.envelope ?? false }))
+
+/**
+ * A sink that appends dead letters to a JSONL file: a line is a `DeadLetter`, which has the id, payload and metadata of
+ * the transaction in it. Everything else is as in `sink`.
+ *
+ * **Example** (Keeping what failed)
+ * ```ts
+ * import { Connector } from "@ergon/core"
+ * import { Jsonl } from "@ergon/files"
+ *
+ * class DeadOrders extends Connector.DeadLetters<DeadOrders>()("dead-orders") {}
+ *
+ * const layer = Jsonl.deadLetters(DeadOrders, { path: "out/dead-orders.jsonl" })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const deadLetters = <Self, Id extends string>(
+  key: Connector.DeadLettersClass<Self, Id>,
+  options: { readonly path: string }
+): Layer.Layer<Self, ConnectorError.DispatchError> =>
+  Connector.layerDeadLetters(key, jsonlSink(options.path, { envelope: false }))
