@@ -1,6 +1,7 @@
 /**
  * Keeps the leases of everything that is fetched and not settled: what runs, what waits in the buffer or in a lane, and
- * what waits to be settled. One extension for all of them, three times per lease.
+ * what waits to be settled. One extension for all of them, three times per lease; one that fails, or has not answered
+ * in a sixth of the lease, is tried again a sixth later.
  *
  * An item whose lease is lost, or was not extended in time, is marked: it is not started any more, and what runs of it
  * is not routed any further. Worst case: a loss is noticed after a third of the lease.
@@ -37,6 +38,7 @@ export class LeaseKeeper {
   private readonly options: LeaseKeeperOptions
   private readonly held = new Set<Item>()
   private readonly tick: Watched
+  private readonly overdue: Watched
   private readonly duration: number
   private readonly extend: SourceService["extend"]
   private fiber: Fiber.Fiber<ReadonlyArray<number>, SettleError> | undefined
@@ -47,6 +49,7 @@ export class LeaseKeeper {
     this.duration = lease === undefined ? Infinity : Duration.toMillis(lease.duration)
     this.extend = lease?.extend === true ? options.source.extend : undefined
     this.tick = options.watcher.entry(() => this.extendAll())
+    this.overdue = options.watcher.entry(() => this.fiber?.interruptUnsafe())
   }
 
   /** When a lease that starts now runs out, unless it is extended; 0 where there are no leases. */
@@ -62,7 +65,7 @@ export class LeaseKeeper {
   hold(item: Item): void {
     if (this.extend === undefined) return
     this.held.add(item)
-    if (this.tick.dueAt === Infinity && this.fiber === undefined) this.rest()
+    if (this.tick.dueAt === Infinity && this.fiber === undefined) this.rest(3)
   }
 
   /** Its settlement is on its way, or it is not ours any more. */
@@ -70,8 +73,8 @@ export class LeaseKeeper {
     if (this.extend !== undefined) this.held.delete(item)
   }
 
-  private rest(): void {
-    this.options.watcher.set(this.tick, this.options.watcher.now() + this.duration / 3)
+  private rest(part: number): void {
+    this.options.watcher.set(this.tick, this.options.watcher.now() + this.duration / part)
   }
 
   private extendAll(): void {
@@ -81,12 +84,14 @@ export class LeaseKeeper {
     const fiber = this.options.fork(this.extend!(items.map((item) => item.delivery)))
     const arrived = (exit: Exit.Exit<ReadonlyArray<number>, SettleError>): void => {
       this.fiber = undefined
+      this.overdue.dueAt = Infinity
       this.extended(items, asked, exit)
-      if (this.held.size > 0) this.rest()
+      if (this.held.size > 0) this.rest(Exit.isSuccess(exit) ? 3 : 6)
     }
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return arrived(exit)
     this.fiber = fiber
+    this.options.watcher.set(this.overdue, asked + this.duration / 6)
     fiber.addObserver(arrived)
   }
 
@@ -96,7 +101,7 @@ export class LeaseKeeper {
     exit: Exit.Exit<ReadonlyArray<number>, SettleError>
   ): void {
     if (Exit.isFailure(exit)) {
-      // Another try follows in a third of the lease; what runs out until then counts as lost.
+      // Another try follows; what runs out until then counts as lost.
       const now = this.options.watcher.now()
       for (const item of items) if (item.expiresAt <= now) this.lose(item)
       return
