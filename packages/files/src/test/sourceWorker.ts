@@ -1,7 +1,7 @@
 /**
  * A process that moves a file to a JSONL sink, for tests that kill it or measure it:
  * `sourceWorker.ts <jsonl|csv> <from> <to|none>`. When it ends, it prints what it moved, and by how many bytes its memory
- * grew after the first ten thousand transactions.
+ * grew at most after the first 20,000 transactions. Run it with --expose-gc to leave garbage out of that.
  */
 import { Connector, Task, Transaction } from "@ergon/core"
 import { Effect, Layer, Schema } from "effect"
@@ -15,11 +15,28 @@ class Copies extends Connector.Sink<Copies>()("copies", Schema.String) {}
 const [kind = "", path = "", to = "none"] = process.argv.slice(2)
 
 let seen = 0
-let before = 0
+let base = { heap: 0, rss: 0 }
+const grown = { heap: 0, rss: 0 }
+
+/** Memory in bytes, without what is garbage. */
+const measure = () => {
+  globalThis.gc?.()
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { heap: heapUsed + external, rss }
+}
+
+const watch = () => {
+  seen++
+  if (seen % 20_000 !== 0) return
+  const now = measure()
+  if (seen === 20_000) base = now
+  grown.heap = Math.max(grown.heap, now.heap - base.heap)
+  grown.rss = Math.max(grown.rss, now.rss - base.rss)
+}
 
 const task = Task.consumer("worker", Rows, ({ payload }) =>
   Effect.sync(() => {
-    if (++seen === 10_000) before = process.memoryUsage().rss
+    watch()
     return payload.n
   })).pipe(
     Task.dispatch(Copies, ({ id }, n) => to === "none" ? [] : Transaction.make(id, n)),
@@ -38,5 +55,4 @@ const { failed, succeeded } = await Effect.runPromise(Effect.provide(
     Connector.layerSink(Copies, sink)
   )
 ))
-const grown = 1024 * process.resourceUsage().maxRSS - before
 process.stdout.write(`${JSON.stringify({ succeeded, failed, grown })}\n`)
