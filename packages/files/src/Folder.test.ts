@@ -139,7 +139,7 @@ describe("Folder.source", () => {
       assert.deepStrictEqual(names(yield* fetch(yield* open(inbox))), ["a.txt"])
     }))
 
-  it.live("refuses links, and says so once", () => {
+  it.live("refuses links and names that are no text, and says so once", () => {
     const logged: Array<string> = []
     const logger = Logger.make(({ message }) => {
       logged.push(String(message))
@@ -149,11 +149,16 @@ describe("Folder.source", () => {
       const outside = yield* folder
       yield* write(outside, "secret")
       yield* Effect.promise(() => fs.symlink(path.join(outside, "secret"), path.join(inbox, "link")))
+      const bytes = Buffer.concat([Buffer.from(`${inbox}/name-`), Buffer.from([0xe4])])
+      yield* Effect.promise(() => fs.writeFile(bytes, "latin-1"))
       const source = yield* open(inbox)
       assert.deepStrictEqual(yield* fetch(source), [])
       assert.deepStrictEqual(yield* fetch(source), [])
-      assert.deepStrictEqual(logged, [`"${path.join(inbox, "link")}" is not processed: it is a symbolic link`])
-      assert.deepStrictEqual(yield* list(inbox), ["done", "failed", "link", "processing"])
+      assert.deepStrictEqual(logged.toSorted(), [
+        `"${path.join(inbox, "link")}" is not processed: it is a symbolic link`,
+        `"${path.join(inbox, "name-\ufffd")}" is not processed: its name is not valid UTF-8`
+      ])
+      assert.deepStrictEqual(yield* list(inbox), ["done", "failed", "link", "name-\ufffd", "processing"])
     }).pipe(Effect.provide(Logger.layer([logger])))
   })
 
@@ -193,6 +198,41 @@ describe("Folder.source", () => {
       yield* settle(source, deliveries, Disposition.ack)
       const stat = yield* Effect.promise(() => fs.stat(path.join(inbox, "done", "a")))
       assert.strictEqual(stat.mtime.toISOString(), "2026-01-01T00:00:00.000Z")
+    }))
+
+  it.live("takes over a claim whose lease is over, once", () =>
+    Effect.gen(function*() {
+      const inbox = yield* folder
+      yield* write(inbox, "a")
+      const [first, second, third] = [yield* open(inbox), yield* open(inbox), yield* open(inbox)]
+      const before = yield* fetch(first)
+      const [directory = ""] = yield* list(inbox, "processing")
+      yield* touch(path.join(inbox, "processing"), directory, new Date(0))
+      const after = yield* fetch(second)
+      assert.deepStrictEqual(after.map(({ deliveries }) => deliveries), [1])
+      assert.deepStrictEqual(yield* fetch(third), [])
+      assert.deepStrictEqual(yield* first.extend!(before), [0])
+      const error = yield* Effect.flip(settle(first, before, Disposition.ack))
+      assert.deepStrictEqual(error.failed?.map(({ index, reason }) => [index, reason._tag]), [[0, "LeaseLost"]])
+      yield* settle(second, after, Disposition.ack)
+      assert.deepStrictEqual(yield* list(inbox, "done"), ["a"])
+      assert.deepStrictEqual(yield* list(inbox, "processing"), [])
+    }))
+
+  it.live("reports the loss when another settles between a claim and its settlement", () =>
+    Effect.gen(function*() {
+      const inbox = yield* folder
+      yield* write(inbox, "a")
+      const [first, second] = [yield* open(inbox), yield* open(inbox)]
+      const before = yield* fetch(first)
+      const [directory = ""] = yield* list(inbox, "processing")
+      yield* touch(path.join(inbox, "processing"), directory, new Date(0))
+      yield* settle(second, yield* fetch(second), Disposition.ack)
+      for (const disposition of [Disposition.requeue(), Disposition.ack, Disposition.deadLetter("no")]) {
+        const error = yield* Effect.flip(settle(first, before, disposition))
+        assert.strictEqual(error.reason._tag, "LeaseLost")
+      }
+      assert.deepStrictEqual([...(yield* tree(inbox)).keys()], ["done/a"])
     }))
 
   it.live("lets a second file of a name wait for the first", () =>
