@@ -216,8 +216,10 @@ export class Loop implements Engine {
     item.kind = kind
     item.disposition = disposition
     this.slots.vacate(slot)
-    if (disposition._tag === "Requeue" && this.phase === "running" && !this.plan.single) {
-      return this.requeues.requeue(item, Duration.toMillis(disposition.delay))
+    if (this.phase === "running" && !this.plan.single) {
+      if (disposition._tag === "Requeue") return this.requeues.requeue(item, Duration.toMillis(disposition.delay))
+      // A release by the task, where nothing goes back to the source alone, is a requeue without a delay.
+      if (kind === "released" && this.requeues.local) return this.requeues.requeue(item, 0)
     }
     this.leaveLane(item)
     this.settler.push(item)
@@ -258,8 +260,7 @@ export class Loop implements Engine {
   /** Nothing runs, waits or is being settled. */
   private get quiet(): boolean {
     return this.slots.active === 0 && this.intake.buffered === 0 && this.lanes.waiting === 0 &&
-      this.requeues.size === 0 &&
-      this.settler.idle
+      this.requeues.size === 0 && this.settler.idle
   }
 
   /** Starts what can start. `false` when the loop has to let the event loop turn first. */
@@ -358,9 +359,7 @@ export class Loop implements Engine {
       this.ticking = false
       this.yielding = false
       this.starts = 0
-      const { tasks } = this
-      this.tasks = []
-      for (const task of tasks) task()
+      for (const task of this.tasks.splice(0)) task()
       this.pump()
     })
   }

@@ -1,5 +1,5 @@
 /**
- * Later again: by the source, where it can wait and keeps its order; otherwise from here, held in memory.
+ * Later again: by the source, where it can wait and nothing is in order; otherwise from here, held in memory.
  *
  * What is held stays unsettled, its lease is kept, and of an order it does not let go: a watermark and a lane stay
  * behind it. Worst case: a delay that the engine holds is lost with the process; the source then delivers again as after
@@ -25,15 +25,15 @@ export interface RequeuesOptions {
 export class Requeues {
   private readonly options: RequeuesOptions
   private readonly hold: Hold<Item>
-  private readonly local: boolean
+  /** Whether nothing goes back to the source for later: it would lose its place there. */
+  readonly local: boolean
   private readonly delays: boolean
 
   constructor(options: RequeuesOptions) {
-    const { lanes, orderBy, source: { capabilities } } = options.plan
+    const { lanes, source: { capabilities } } = options.plan
     this.options = options
-    // The order that a source keeps is by its own key, not by the task's.
-    this.local = capabilities.settlement !== "each" || capabilities.ordering === "total" ||
-      (lanes && (capabilities.ordering !== "byKey" || orderBy !== undefined))
+    // A source that keeps an order cannot keep it for what it has handed over already.
+    this.local = lanes || capabilities.settlement !== "each" || capabilities.ordering === "total"
     this.delays = capabilities.requeueDelay === "native"
     this.hold = new Hold(options.watcher, (item) => {
       this.due(item)

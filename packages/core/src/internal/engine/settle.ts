@@ -89,10 +89,11 @@ export class Settler {
     if (this.nothingSettled) return this.options.confirmed([item])
     if (this.watermarks !== undefined) {
       if (item.disposition._tag === "Release" || item.kind === "redelivered" || item.disposition._tag === "Requeue") {
-        this.watermarks.forget(item)
-        return this.options.confirmed([item])
-      }
-      this.watermarks.finished(item)
+        // What the source has taken back leaves no gap: it is delivered again, with everything that follows it.
+        if (this.source.isHeld?.(item.delivery) === false) this.watermarks.drop(item)
+        else this.watermarks.forget(item)
+        this.options.confirmed([item])
+      } else this.watermarks.finished(item)
       for (const run of this.watermarks.takeFinished()) for (const finished of run) this.enqueue(finished)
       return this.ask()
     }

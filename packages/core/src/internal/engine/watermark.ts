@@ -4,7 +4,8 @@
  *
  * Per partition the deliveries stand in the order of their fetch. Finishing one marks it; what stands finished at the
  * front is one commit, of its last delivery. A delivery that was given back stays a gap: nothing behind it is ever
- * committed by this run, and the source delivers it, and what follows it, again.
+ * committed by this run, and the source delivers it, and what follows it, again. One that the source took back, with its
+ * partition, leaves none: what is delivered of the partition from then on begins with it.
  */
 import type { Item } from "./item.ts"
 
@@ -46,6 +47,17 @@ export class Watermarks {
   /** Given back, or no longer ours: it stays a gap. */
   forget(item: Item): void {
     this.entries.delete(item)
+  }
+
+  /** No longer ours, and neither is anything else of its time: it leaves no gap to those that come after it. */
+  drop(item: Item): void {
+    this.entries.delete(item)
+    const partition = item.delivery.partition ?? ""
+    const open = this.partitions.get(partition)
+    if (open === undefined) return
+    const index = open.findIndex((entry) => entry.item === item)
+    if (index >= 0) open.splice(index, 1)
+    if (open.length === 0) this.partitions.delete(partition)
   }
 
   /** What stands finished at the front of every partition; the last of each is its commit. */
