@@ -225,26 +225,29 @@ export const letters = <Self, S extends Schema.Constraint>(
         rows.map((row) => letterOf(key.id, row)))
   )
 
+const decodeLetter = Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter))
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+const decodeMetadata = Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter.fields.metadata))
+
 /** A row that was given up by hand has no envelope: then what the row says. */
 const letterOf = (source: string, row: LetterRow): DeadLetter.DeadLetter =>
-  Option.getOrElse(
-    Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter))(row.letter),
-    () =>
-      new DeadLetter.DeadLetter({
-        id: row.id,
-        payload: row.payload,
-        metadata: {},
-        reason: row.reason,
-        step: "settle",
-        category: "system",
-        error: { tag: "DeadLetter", message: row.reason },
-        attempts: 0,
-        deliveries: row.deliveries,
-        task: "",
-        source,
-        failedAt: new Date(row.since).toISOString()
-      })
-  )
+  Option.getOrElse(decodeLetter(row.letter), () => {
+    const reason = row.reason ?? "given up by hand"
+    return new DeadLetter.DeadLetter({
+      id: row.id,
+      payload: Option.getOrElse(decodeJson(row.payload), () => row.payload),
+      metadata: Option.getOrElse(decodeMetadata(row.metadata), () => ({})),
+      reason,
+      step: "settle",
+      category: "system",
+      error: { tag: "DeadLetter", message: reason },
+      attempts: 0,
+      deliveries: row.deliveries,
+      task: "",
+      source,
+      failedAt: new Date(row.since).toISOString()
+    })
+  })
 
 /**
  * Puts dead letters of a queue back, with a delivery count of 0: those with these ids, or the oldest `limit` ones.

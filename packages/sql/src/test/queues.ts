@@ -16,10 +16,13 @@ export const directory = Effect.acquireRelease(
 
 export const filename = Effect.map(directory, (directory) => path.join(directory, "queue.db"))
 
+/** Nothing here is about power cuts. */
+export const database = (filename: string) => Sqlite.layer({ filename, synchronous: "normal" })
+
 /** One process's view of a queue: a connection of its own. */
 export const open = (file: string, options: Sql.QueueOptions = {}) =>
   Effect.map(
-    Layer.build(Sql.queue(Items, options).pipe(Layer.provideMerge(Sqlite.layer({ filename: file })))),
+    Layer.build(Sql.queue(Items, options).pipe(Layer.provideMerge(database(file)))),
     (context) => {
       const { sink, source } = Context.get(context, Items)
       const { sql } = Context.get(context, Database.Database)

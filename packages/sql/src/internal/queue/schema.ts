@@ -34,7 +34,7 @@ export const migrate = (
       )
     }
     if (known === undefined) {
-      const there = yield* sql`SELECT 1 FROM sqlite_schema WHERE name = ${table}`
+      const there = yield* sql`SELECT 1 FROM sqlite_schema WHERE name = ${table} COLLATE NOCASE`
       if (there.length > 0) return yield* refuse("there is a table of that name already; choose another name")
     }
     for (const statement of versions.slice(version).flat()) yield* sql.unsafe(statement)

@@ -277,7 +277,11 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
           if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
           return Effect.flatMap(Effect.mapError(store.claimId(id), fetchError), ({ row, until }) => {
             if (row === undefined) {
-              const reason = new Reason.NotFound({ message: `no transaction "${id}" is waiting in table "${table}"` })
+              const reason = new Reason.NotFound({
+                message:
+                  `no transaction "${id}" waits in table "${table}": it is not there, in flight, done or dead, ` +
+                  "or another one of its key is in flight"
+              })
               return Effect.fail(new ConnectorError.FetchError({ reason }))
             }
             const delivery = handOver(row, until)

@@ -84,27 +84,30 @@ export const make = (table: string): Statements => {
       `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND state <> 'done' AND state <> 'dead'`,
       `CREATE INDEX ${name("dead")} ON ${q} (since) WHERE state = 'dead'`
     ],
-    // An id that is there already changes nothing, unless it is done and forgotten by now.
+    // An id that is there already changes nothing, unless it is done and forgotten by now: then it arrives anew.
     enqueue: (rows) =>
       `INSERT INTO ${q} (id, state, priority, since, until, key, payload, metadata)
        VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
-       ON CONFLICT (id) DO UPDATE SET state = excluded.state, priority = excluded.priority, since = excluded.since,
-         until = excluded.until, key = excluded.key, deliveries = 0, payload = excluded.payload,
-         metadata = excluded.metadata
+       ON CONFLICT (id) DO UPDATE SET seq = (SELECT max(seq) + 1 FROM ${q}), state = excluded.state,
+         priority = excluded.priority, since = excluded.since, until = excluded.until, key = excluded.key,
+         deliveries = 0, payload = excluded.payload, metadata = excluded.metadata
        WHERE state = 'done' AND until <= excluded.since`,
     // Only the first live message of a key is ready; the others wait for it. `?`: the keys, as a JSON array.
     block: `UPDATE ${q} AS m SET state = 'blocked'
       WHERE m.key IN (SELECT value FROM json_each(?)) AND m.state IN ('ready', 'delayed')
         AND EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.seq <> m.seq
           AND (e.state = 'leased' OR (e.state IN ('ready', 'delayed') AND e.seq < m.seq)))`,
-    unblock: `UPDATE ${q} AS m SET state = CASE WHEN until > ? THEN 'delayed' ELSE 'ready' END
+    unblock: `UPDATE ${q} AS m SET state = CASE WHEN until > ? THEN 'delayed' ELSE 'ready' END,
+        since = max(since, coalesce(until, since))
       WHERE m.seq IN (SELECT min(b.seq) FROM ${q} AS b
           WHERE b.key IN (SELECT value FROM json_each(?)) AND b.state = 'blocked' GROUP BY b.key)
         AND NOT EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.state IN ('ready', 'leased', 'delayed'))`,
     claim: `UPDATE ${q} SET state = 'leased', until = ?, claim = claim + 1
       WHERE seq IN (SELECT seq FROM ${q} WHERE state = 'ready' ORDER BY priority DESC, since, seq LIMIT ?) ${claimed}`,
-    claimId: `UPDATE ${q} SET state = 'leased', until = ?, claim = claim + 1
-      WHERE id = ? AND state IN ('ready', 'blocked', 'delayed') ${claimed}`,
+    claimId: `UPDATE ${q} AS m SET state = 'leased', since = max(since, coalesce(until, since)), until = ?,
+        claim = claim + 1
+      WHERE id = ? AND (state IN ('ready', 'delayed') OR (state = 'blocked' AND NOT EXISTS (
+        SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.state = 'leased'))) ${claimed}`,
     wakeDue: `UPDATE ${q} SET state = 'ready', since = CASE state WHEN 'delayed' THEN until ELSE since END,
         deliveries = deliveries + (state = 'leased'), until = NULL
       WHERE seq IN (SELECT seq FROM ${q} WHERE state IN ('leased', 'delayed') AND until <= ? ORDER BY until LIMIT ?)`,

@@ -41,9 +41,9 @@ export interface StoreOptions {
 
 export interface LetterRow {
   readonly id: string
-  readonly payload: string
-  readonly metadata: string
-  readonly reason: string
+  readonly payload: string | null
+  readonly metadata: string | null
+  readonly reason: string | null
   readonly letter: string | null
   readonly deliveries: number
   readonly since: number
@@ -82,7 +82,7 @@ export class Store {
       const insert = rows.length <= mostRows
         ? this.insert(rows, now)
         : Effect.forEach(chunksOf(rows, mostRows), (chunk) => this.insert(chunk, now), { discard: true })
-      const keys = this.options.keyed ? keysOf(rows) : []
+      const keys = keysOf(rows)
       const all = keys.length === 0 ? insert : Effect.andThen(insert, this.run(this.statements.block, [json(keys)]))
       const atomic = keys.length === 0 && rows.length <= mostRows ? all : this.database.sql.withTransaction(all)
       return Effect.andThen(atomic, this.changed)
@@ -116,19 +116,20 @@ export class Store {
     })
   }
 
-  /** One message by its id, wherever it waits. */
+  /** One message by its id, wherever it waits, ahead of the others of its key; none while one of these is in flight. */
   claimId(
     id: string
   ): Effect.Effect<{ readonly row: ClaimedRow | undefined; readonly until: number }, SqlError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const until = now + this.options.lease
-      return Effect.andThen(
-        this.wakeDue(now),
-        Effect.map(this.query<ClaimedRow>(this.statements.claimId, [until, id]), (rows) => {
-          this.nextLook = Math.min(this.nextLook, until)
-          return { row: rows[0], until }
-        })
-      )
+      const claim = Effect.flatMap(this.query<ClaimedRow>(this.statements.claimId, [until, id]), ([row]) => {
+        this.nextLook = Math.min(this.nextLook, until)
+        const claimed = { row, until }
+        return row === undefined || row.key === null
+          ? Effect.succeed(claimed)
+          : Effect.as(this.run(this.statements.block, [json([row.key])]), claimed)
+      })
+      return Effect.andThen(this.wakeDue(now), this.database.sql.withTransaction(claim))
     })
   }
 
@@ -177,7 +178,8 @@ export class Store {
         const pairs = json(bury.map(([{ claim, seq }, reason, letter]) => [seq, claim, reason, letter]))
         step(statements.bury, [now], bury.map(([receipt]) => receipt), pairs, "dead")
       }
-      const keys = this.options.keyed ? keysOf([...ack, ...bury.map(([receipt]) => receipt)]) : []
+      // By what the rows say, whatever the options of this process: a key must not wait for ever.
+      const keys = keysOf(ack, bury)
       const all = Effect.map(Effect.forEach(steps, (step) => step), (lost) => lost.flat())
       if (keys.length === 0) {
         const settled = steps.length === 1 ? steps[0]! : this.database.sql.withTransaction(all)
@@ -323,9 +325,17 @@ const json = (value: unknown): string => JSON.stringify(value)
 
 const pairsOf = (receipts: ReadonlyArray<Receipt>): string => json(receipts.map(({ claim, seq }) => [seq, claim]))
 
-const keysOf = (rows: ReadonlyArray<{ readonly key: string | null }>): ReadonlyArray<string> => {
+interface Keyed {
+  readonly key: string | null
+}
+
+const keysOf = (
+  rows: ReadonlyArray<Keyed>,
+  firsts: ReadonlyArray<readonly [row: Keyed, ...rest: ReadonlyArray<unknown>]> = []
+): ReadonlyArray<string> => {
   const keys = new Set<string>()
   for (const { key } of rows) if (key !== null) keys.add(key)
+  for (const [{ key }] of firsts) if (key !== null) keys.add(key)
   return Array.from(keys)
 }
 

@@ -53,10 +53,10 @@ const toInput = (value: unknown): SQLInputValue => {
   }
 }
 
-const sqlError = (cause: unknown, operation: string): SqlError => {
+const sqlError = (cause: unknown, operation: string, about: string): SqlError => {
   const reason = classifySqliteError(
     cause instanceof Error ? Object.assign(cause, { errno: resultCode(cause) }) : cause,
-    { message: cause instanceof Error ? cause.message : String(cause), operation }
+    { message: `${about}${cause instanceof Error ? cause.message : String(cause)}`, operation }
   )
   return new SqlError({ reason })
 }
@@ -70,7 +70,12 @@ const isBusy = (cause: unknown): boolean => {
 export const open = (options: ConnectionOptions): Effect.Effect<SqliteConnection, SqlError, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const retrying = <A>(operation: string, attempt: () => A, mayWait: () => boolean): Effect.Effect<A, SqlError> => {
+    const retrying = <A>(
+      operation: string,
+      attempt: () => A,
+      mayWait: () => boolean,
+      about = ""
+    ): Effect.Effect<A, SqlError> => {
       let until: number | undefined
       const once: Effect.Effect<A, SqlError> = Effect.suspend(() => {
         try {
@@ -80,14 +85,14 @@ export const open = (options: ConnectionOptions): Effect.Effect<SqliteConnection
           until ??= now + options.busy
           return isBusy(cause) && mayWait() && now < until
             ? Effect.flatMap(clock.sleep(pause), () => once)
-            : Effect.fail(sqlError(cause, operation))
+            : Effect.fail(sqlError(cause, operation, about))
         }
       })
       return once
     }
 
     const database = yield* Effect.acquireRelease(
-      retrying("open", () => openDatabase(options), () => true),
+      retrying("open", () => openDatabase(options), () => true, `${options.filename}: `),
       (database) => Effect.sync(() => database.close())
     )
     const statements = new Map<string, StatementSync>()
