@@ -55,14 +55,18 @@ describe("Failure.describe", () => {
     assert.deepStrictEqual(Failure.describe(error), { tag: "Error", message: "Error" })
   })
 
+  const Scalar = Schema.Union([Schema.String, Schema.Number, Schema.Boolean, Schema.Null])
+
   it.effect.prop(
-    "says something, whatever it is given",
-    { error: Schema.Json },
-    ({ error }) =>
+    "says something, whatever the error carries",
+    { scalar: Scalar, _tag: Scalar, name: Scalar, message: Scalar, cause: Scalar },
+    ({ scalar, ...record }) =>
       Effect.sync(() => {
-        const { message, tag } = Failure.describe(error)
-        assert.isNotEmpty(tag)
-        assert.isNotEmpty(message)
+        for (const error of [scalar, record, { cause: record }]) {
+          const { message, tag } = Failure.describe(error)
+          assert.isNotEmpty(tag)
+          assert.isNotEmpty(message)
+        }
       })
   )
 })
