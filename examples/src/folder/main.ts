@@ -1,7 +1,7 @@
 /**
  * A watched folder: each file is one transaction. It ends in done/, or in failed/ with its reason beside it.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Connector, Decision, Task } from "@ergon/core"
 import { Folder } from "@ergon/files"
 import { Console, Effect, Schema } from "effect"

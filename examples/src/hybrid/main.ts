@@ -2,7 +2,7 @@
  * Out of a queue, into two sinks: a task that consumes and dispatches. An order is acknowledged once the shipment and
  * every item of the invoice are confirmed; when the confirmation of one sink fails, the other is not sent to again.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Connector, Task, Transaction } from "@ergon/core"
 import { Database, Sql, Sqlite } from "@ergon/sql"
 import { Console, Effect, Layer, Schema } from "effect"

@@ -26,14 +26,13 @@ const Title = Schema.Union([Schema.String, Schema.Number]).annotate({ message: "
 // "Jun 12 1998"
 const ReleaseDate = Schema.String.annotate({ message: "it has no release date" }).pipe(
   Schema.decodeTo(
-    Schema.Date,
+    Schema.Date.annotate({ message: "its release date is not a date" }),
     SchemaTransformation.transform({
       decode: (text) => new Date(`${text} UTC`),
       encode: (date) => date.toISOString().slice(0, 10)
     })
   ),
   Schema.check(Schema.makeFilter((date) => {
-    if (Number.isNaN(date.getTime())) return "its release date is not a date"
     if (date.getUTCFullYear() > 2011) return "it was released after the data was collected: a century late?"
     if (date.getTime() === noDate) return "it was released on Dec 31 1969, the day that stands for no date at all"
     return undefined

@@ -1,7 +1,7 @@
 /**
  * The demo. It may be stopped and killed at any time: run again, it goes on where it was.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Control, Task } from "@ergon/core"
 import { Console, Effect, Fiber } from "effect"
 import { clear, read, usage } from "./arguments.ts"

@@ -2,7 +2,8 @@
  * Films from a file into a durable queue, and from there through a typed program into a table and a file. It reads from
  * top to bottom: what there is, what is done with it, how, and where it is kept.
  */
-import { Connector, Decision, Memory, Task, Transaction } from "@ergon/core"
+import { Connector, Decision, Task, Transaction } from "@ergon/core"
+import { Jsonl } from "@ergon/files"
 import { Sql, Sqlite } from "@ergon/sql"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { Film, idOf, RawFilm } from "./film.ts"
@@ -44,7 +45,7 @@ export const profits = Task.consumer(
   Task.deadLetter(DeadFilms),
   Task.decide({ Busy: Decision.retry, GrossUnknown: Decision.deadLetter }),
   Task.policy({
-    loop: { concurrency: 16, streaming: true },
+    loop: { concurrency: 64, streaming: true },
     process: { retry: { maxAttempts: 5, backoff: "50 millis", multiplier: 2 }, timeout: "2 seconds" }
   })
 )
@@ -55,7 +56,7 @@ export const layers = (folder: string) =>
     Sql.queue(RawFilms, { table: "films" }),
     Sql.queue(Films, { table: "films", lease: "3 seconds" }),
     Sql.table(Profits),
-    Memory.sink(ProfitLines),
+    Jsonl.sink(ProfitLines, { path: `${folder}/profits.jsonl` }),
     Sql.deadLetters(DeadFilms),
     Prices.layer
   ).pipe(Layer.provideMerge(Sqlite.layer({ filename: `${folder}/movies.db` })))

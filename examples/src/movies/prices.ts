@@ -11,7 +11,7 @@ export class Prices extends Context.Service<Prices, {
   readonly rise: (year: number) => Effect.Effect<number, Busy>
 }>()("movies/Prices") {}
 
-/** Takes 20 milliseconds, and refuses one of 40 calls: always the same ones, so that every run is alike. */
+/** Takes 60 milliseconds, and refuses one of 40 calls: always the same ones, so that every run is alike. */
 export const layer = Layer.effect(
   Prices,
   Effect.gen(function*() {
@@ -19,7 +19,7 @@ export const layer = Layer.effect(
     return {
       rise: Effect.fnUntraced(function*(year) {
         const call = yield* Ref.updateAndGet(calls, (n) => n + 1)
-        yield* Effect.sleep("20 millis")
+        yield* Effect.sleep("60 millis")
         if (call % 40 === 0) return yield* new Busy({ message: "503, try again" })
         return consumerPrices[2010]! / (consumerPrices[year] ?? consumerPrices[2010]!)
       })

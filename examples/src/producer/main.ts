@@ -1,7 +1,7 @@
 /**
  * A task that produces: from a Stream into a queue. What cannot be prepared fails by itself and does not stop the rest.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Connector, Decision, Memory, Task, Transaction } from "@ergon/core"
 import { Sql, Sqlite } from "@ergon/sql"
 import { Console, Effect, Layer, Schema, Stream } from "effect"

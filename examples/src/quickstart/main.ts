@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Connector, Decision, Memory, Task, Transaction } from "@ergon/core"
 import { Console, Effect, Layer, Schema } from "effect"
 
