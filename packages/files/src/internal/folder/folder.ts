@@ -110,13 +110,13 @@ const putAway = async (
   before: (target: string, again: boolean) => Promise<Companion>
 ): Promise<void> => {
   const file = path.join(claim.directory, claim.name)
-  if ((await lstat(file)) === undefined) throw new Lost(`"${claim.name}" is no longer held`)
-  await fs.mkdir(folder, { recursive: true })
   try {
     await moveTo(file, folder, claim.name, before)
   } catch (error) {
-    if (isGone(error) && (await lstat(file)) === undefined) throw new Lost(`"${claim.name}" is no longer held`)
-    throw error
+    if (!isGone(error)) throw error
+    if ((await lstat(file)) === undefined) throw new Lost(`"${claim.name}" is no longer held`)
+    await fs.mkdir(folder, { recursive: true })
+    await moveTo(file, folder, claim.name, before)
   }
   await fs.rmdir(claim.directory).catch(() => undefined)
 }

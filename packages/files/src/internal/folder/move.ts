@@ -34,9 +34,8 @@ export const reasonName = (name: string): string => `${name}.reason.json`
 const isTaken = async (folder: string, name: string): Promise<boolean> =>
   (await lstat(path.join(folder, name))) !== undefined
 
-/** The first number from which on names look free: by doubling, then by halves, so that thousands cost a few looks. */
+/** A number above 0 from which on names look free: by doubling, then by halves, so that thousands cost a few looks. */
 const firstFree = async (folder: string, name: string): Promise<number> => {
-  if (!(await isTaken(folder, numbered(name, 0)))) return 0
   let taken = 0
   let free = 1
   while (await isTaken(folder, numbered(name, free))) {
@@ -55,9 +54,7 @@ const firstFree = async (folder: string, name: string): Promise<number> => {
  * Whether the reservation is ours: `new`, or left by a move of the same file that did not come to its end. It is a link
  * that leads nowhere: the one kind of file that appears together with its content.
  */
-const reserve = async (reservation: string, file: string): Promise<"new" | "left" | undefined> => {
-  const stat = await fs.lstat(file)
-  const owner = `${stat.dev}:${stat.ino}`
+const reserve = async (reservation: string, owner: string): Promise<"new" | "left" | undefined> => {
   try {
     await fs.symlink(owner, reservation)
     return "new"
@@ -81,13 +78,15 @@ export const moveTo = async (
   name: string,
   before: (target: string, again: boolean) => Promise<Companion>
 ): Promise<void> => {
-  for (let number = await firstFree(folder, name);; number++) {
+  const { dev, ino } = await fs.lstat(file)
+  const owner = `${dev}:${ino}`
+  for (let number = 0;; number = number === 0 ? await firstFree(folder, name) : number + 1) {
     const free = numbered(name, number)
     const target = path.join(folder, free)
     const reservation = path.join(folder, `.${createHash("sha1").update(free).digest("hex")}.reserved`)
-    const reserved = await reserve(reservation, file)
+    const reserved = await reserve(reservation, owner)
     if (reserved === undefined) continue
-    const cancel = () => fs.rm(reservation, { force: true })
+    const cancel = () => fs.unlink(reservation).catch(() => undefined)
     const companion = (await isTaken(folder, free)) ? "taken" : await before(target, reserved === "left").catch(
       async (error: unknown) => {
         await cancel()
