@@ -23,7 +23,6 @@ export interface Boundary {
 }
 
 const lineFeed = 10
-const carriageReturn = 13
 const quote = 34
 
 /** A record is a line. */
@@ -85,7 +84,7 @@ export class QuotedBoundary implements Boundary {
         if (byte === quote) state = closing
       } else if (byte === delimiter) state = fieldStart
       else if (byte === quote && (state === closing || state === fieldStart)) state = quotedField
-      else if (byte !== carriageReturn || state !== closing) state = unquoted
+      else state = unquoted
     }
     this.state = state
     this.scanned += to - from

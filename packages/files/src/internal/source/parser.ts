@@ -17,7 +17,7 @@ export interface Parser {
   readonly wantsHeader: boolean
   /** Takes the header; what is wrong with it, if anything. */
   readonly header: (text: string) => string | undefined
-  /** `undefined` for a blank line. */
+  /** The text has no line break at its end. `undefined` for a blank line. */
   readonly parse: (text: string) => Parsed | undefined
 }
 
@@ -37,8 +37,6 @@ const jsonProblem = (error: unknown): string => {
   return message.replace(/, "?[^]*"? is not valid JSON$/, "").replace(/ \(line \d+ column \d+\)$/, "")
 }
 
-const lineBreak = /\r?\n$/
-
 const jsonParser = (payloadOf: (value: unknown) => Parsed | string): Parser => ({
   wantsHeader: false,
   header: () => undefined,
@@ -47,11 +45,10 @@ const jsonParser = (payloadOf: (value: unknown) => Parsed | string): Parser => (
     try {
       value = JSON.parse(text)
     } catch (error) {
-      const line = text.replace(lineBreak, "")
-      return line.trim() === "" ? undefined : bad(line, `not JSON: ${jsonProblem(error)}`)
+      return text.trim() === "" ? undefined : bad(text, `not JSON: ${jsonProblem(error)}`)
     }
     const parsed = payloadOf(value)
-    return typeof parsed === "string" ? bad(text.replace(lineBreak, ""), parsed) : parsed
+    return typeof parsed === "string" ? bad(text, parsed) : parsed
   }
 })
 
@@ -139,7 +136,7 @@ export class RowParser implements Parser {
   }
 
   header(text: string): string | undefined {
-    const fields = fieldsOf(text.replace(lineBreak, ""), this.delimiter)
+    const fields = fieldsOf(text, this.delimiter)
     if (typeof fields === "string") return fields
     const problem = columnsProblem(fields)
     if (problem === undefined) this.columns = fields
@@ -147,13 +144,12 @@ export class RowParser implements Parser {
   }
 
   parse(text: string): Parsed | undefined {
-    const record = text.replace(lineBreak, "")
-    if (record === "") return undefined
+    if (text === "") return undefined
     const columns = this.columns ?? []
-    const fields = fieldsOf(record, this.delimiter)
-    if (typeof fields === "string") return bad(record, fields)
+    const fields = fieldsOf(text, this.delimiter)
+    if (typeof fields === "string") return bad(text, fields)
     if (fields.length !== columns.length) {
-      return bad(record, `${counted(fields.length, "field")} for ${counted(columns.length, "column")}`)
+      return bad(text, `${counted(fields.length, "field")} for ${counted(columns.length, "column")}`)
     }
     const row: { [column: string]: string } = {}
     for (let index = 0; index < columns.length; index++) {

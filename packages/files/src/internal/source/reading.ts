@@ -202,7 +202,7 @@ export class Reading {
   /** `undefined` for a blank line. */
   private deliver(record: RawRecord): Delivery.Delivery | undefined {
     const { problem, text } = textOf(record, this.settings.maxLine)
-    const parsed = problem === undefined ? this.parser.parse(text) : bad(text.replace(/\r?\n$/, ""), problem)
+    const parsed = problem === undefined ? this.parser.parse(text) : bad(text, problem)
     if (parsed === undefined) return undefined
     let { malformed } = parsed
     let id = parsed.id
@@ -263,13 +263,19 @@ export class Reading {
   }
 }
 
-/** The text of a record, and what is wrong with it before it is parsed. */
+const lengthOfText = (bytes: Uint8Array): number => {
+  const { length } = bytes
+  if (bytes[length - 1] !== lineFeed) return length
+  return bytes[length - 2] === carriageReturn ? length - 2 : length - 1
+}
+
+/** The text of a record without its line break, and what is wrong with it before it is parsed. */
 const textOf = (
   record: RawRecord,
   maxLine: number
 ): { readonly text: string; readonly problem: string | undefined } => {
   const { bytes, flaw } = record
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8")
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, lengthOfText(bytes)).toString("utf8")
   switch (flaw) {
     case "overlong":
       return { text, problem: `longer than ${maxLine} bytes; only its beginning is kept` }

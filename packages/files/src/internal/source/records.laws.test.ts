@@ -129,11 +129,27 @@ describe("quoted records", () => {
       })
   )
 
+  it.effect.prop("end where the parser of fields says so", [Text, Pieces], ([text, pieces]) =>
+    Effect.sync(() => {
+      for (const record of split(Buffer.from(text.join("")), new QuotedBoundary(","), pieces)) {
+        if (record.flaw !== undefined) continue
+        const line = textOf(record).replace(/\r?\n$/, "")
+        const fields = fieldsOf(line, ",")
+        if (typeof fields === "string") {
+          assert.notInclude(fields, "are not closed")
+          continue
+        }
+        for (let at = line.indexOf("\n"); at >= 0; at = line.indexOf("\n", at + 1)) {
+          assert.include(fieldsOf(line.slice(0, at), ","), "are not closed")
+        }
+      }
+    }))
+
   it.effect.prop("that are bad cost only themselves", [Table, Pieces], ([table, pieces]) =>
     Effect.gen(function*() {
       const good = table.map((row) => row.map((cell) => cell.filter((one) => one !== "\"").join("")))
       const written = good.map((row) => row.map((cell) => `"${cell}"`).join(",") + "\n")
-      const bad = ["a\"b,c\n", "\"a\"b,\"c\"\n", "a,b\"\"\n"]
+      const bad = ["a\"b,c\n", "\"a\"b,\"c\"\n", "a,b\"\"\n", "\"a\"\r\"b\n", "\r\"b\n"]
       const file = written.map((row, index) => (bad[index % bad.length] ?? "") + row).join("")
       const read = split(Buffer.from(file), new QuotedBoundary(","), pieces).map((record) =>
         fieldsOf(textOf(record).replace(/\r?\n$/, ""), ",")
