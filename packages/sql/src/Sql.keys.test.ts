@@ -1,4 +1,4 @@
-import { Disposition, Transaction } from "@ergon/core"
+import { Disposition, type Transaction } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
