@@ -94,6 +94,7 @@ describe.each(boundaries)("%s", (_, boundary) => {
           at = record.end
         }
         assert.strictEqual(at, file.length)
+        assert.isAtMost(records.filter(({ flaw }) => flaw === "unclosed").length, 1)
       })
   )
 })
