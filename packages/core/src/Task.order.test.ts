@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Schema } from "effect"
+import { Effect, type Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Control, Decision, Disposition, Memory, Task, Transaction } from "./index.ts"
 import { WatermarkSource } from "./testing/index.ts"

@@ -47,8 +47,8 @@ describe("settling", () => {
     Effect.gen(function*() {
       const [told] = yield* logged(outcomes(fast))
       assert.deepStrictEqual(
-        told.map(({ _tag, transaction }) => [transaction.id, _tag]).sort(),
-        [["n-0", "succeeded"], ["n-1", "redelivered"], ["n-2", "succeeded"], ["n-3", "succeeded"]]
+        told.map(({ _tag, transaction }) => `${transaction.id} ${_tag}`).toSorted(),
+        ["n-0 succeeded", "n-1 redelivered", "n-2 succeeded", "n-3 succeeded"]
       )
       assert.deepStrictEqual((yield* Memory.contents(Numbers)).acked, ["n-0", "n-2", "n-3"])
     }).pipe(Effect.provide(faulty(Faults.at(1, Faults.partly([1], lost))))))

@@ -161,11 +161,13 @@ export class Intake {
     request: FetchRequest
   ): Effect.Effect<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done> {
     const { plan } = this.options
-    if (plan.orderBy === undefined) return plan.source.fetch(request)
+    // A connector that throws where it should fail has a defect, and the run goes on from there.
+    const fetch = Effect.suspend(() => plan.source.fetch(request))
+    if (plan.orderBy === undefined) return fetch
     // The order depends on the payload: decode before the lanes are entered. What was fetched must not be lost to an
     // interruption in between.
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(plan.source.fetch(request)), (deliveries) => {
+      Effect.flatMap(restore(fetch), (deliveries) => {
         const items = deliveries.map((delivery) => this.item(delivery))
         return Effect.map(decodeAhead(plan, items), () => {
           for (const item of items) orderKey(plan.orderBy!, item)

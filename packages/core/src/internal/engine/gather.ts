@@ -9,7 +9,7 @@
  * is set, and the one it is part of; its slot's deadline gives it up in any case.
  */
 import * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -99,7 +99,7 @@ export class Gatherer {
     const batch = this.take()
     this.inFlight = batch
     if (this.timeout !== Infinity) this.watcher.set(this.expiry, this.watcher.now() + this.timeout)
-    const fiber = this.fork(this.route.send(batch))
+    const fiber = this.fork(Effect.suspend(() => this.route.send(batch)))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.arrived(batch, exit)
     this.fiber = fiber

@@ -8,7 +8,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
@@ -81,7 +81,7 @@ export class LeaseKeeper {
     const items = Array.from(this.held).filter((item) => !item.lost)
     if (items.length === 0) return
     const asked = this.options.watcher.now()
-    const fiber = this.options.fork(this.extend!(items.map((item) => item.delivery)))
+    const fiber = this.options.fork(Effect.suspend(() => this.extend!(items.map((item) => item.delivery))))
     const arrived = (exit: Exit.Exit<ReadonlyArray<number>, SettleError>): void => {
       this.fiber = undefined
       this.overdue.dueAt = Infinity

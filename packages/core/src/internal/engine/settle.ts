@@ -11,7 +11,7 @@
  * bounded by `settle.timeout`, and is retried for at most the transaction's timeout.
  */
 import * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -146,7 +146,8 @@ export class Settler {
     this.options.sending(batch)
     const { timeout } = this.options.plan.settle
     if (timeout !== Infinity) this.options.watcher.set(this.expiry, this.options.watcher.now() + timeout)
-    const fiber = this.options.fork(this.source.settle(this.watermarks === undefined ? batch : lastOfEach(batch)))
+    const settlements = this.watermarks === undefined ? batch : lastOfEach(batch)
+    const fiber = this.options.fork(Effect.suspend(() => this.source.settle(settlements)))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.arrived(batch, exit)
     this.fiber = fiber
