@@ -10,6 +10,11 @@ export interface Column {
   readonly type: "TEXT" | "NUMERIC" | "INTEGER" | ""
 }
 
+/** SQLite ignores the case of the 26 letters in names. */
+export const sameName = (a: string, b: string): boolean => lower(a) === lower(b)
+
+const lower = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+
 /** The columns of a struct, in its order; `undefined` for a payload of another shape. */
 export const columnsOf = (payload: Schema.Constraint): ReadonlyArray<Column> | undefined => {
   const { ast } = Schema.toEncoded(Schema.toCodecJson(payload))

@@ -2,7 +2,7 @@
  * The table of a sink's payload.
  */
 import type * as Schema from "effect/Schema"
-import { columnsOf, toColumn } from "./columns.ts"
+import { columnsOf, sameName, toColumn } from "./columns.ts"
 import type { Table } from "./sink.ts"
 
 /**
@@ -10,7 +10,7 @@ import type { Table } from "./sink.ts"
  * that is no struct is one column of JSON.
  */
 export const payloadTable = (name: string, payload: Schema.Constraint, id: string): Table => {
-  const fields = columnsOf(payload) ?? undefined
+  const fields = columnsOf(payload)
   if (fields === undefined) {
     return {
       name,
@@ -19,17 +19,17 @@ export const payloadTable = (name: string, payload: Schema.Constraint, id: strin
       row: (transaction) => [transaction.id, JSON.stringify(transaction.payload) ?? "null"]
     }
   }
-  const named = fields.some((field) => field.name === id)
+  const own = fields.find((field) => sameName(field.name, id))
   return {
     name,
-    columns: named ? fields : [{ name: id, type: "TEXT" }, ...fields],
-    primaryKey: [id],
+    columns: own !== undefined ? fields : [{ name: id, type: "TEXT" }, ...fields],
+    primaryKey: [own?.name ?? id],
     row: (transaction) => {
       const payload = transaction.payload
       const values = fields.map((field) =>
         toColumn(typeof payload === "object" && payload !== null ? Reflect.get(payload, field.name) : undefined)
       )
-      return named ? values : [transaction.id, ...values]
+      return own !== undefined ? values : [transaction.id, ...values]
     }
   }
 }

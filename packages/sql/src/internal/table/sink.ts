@@ -8,7 +8,7 @@ import type { Database } from "../../Database.ts"
 import { SetupError } from "../../SetupError.ts"
 import type { SqlError } from "../effectSql.ts"
 import { reasonOf } from "../reason.ts"
-import type { Column } from "./columns.ts"
+import { type Column, sameName } from "./columns.ts"
 
 export interface Table {
   readonly name: string
@@ -42,6 +42,13 @@ export const prepare = (
 ): Effect.Effect<void, SqlError | SetupError> =>
   Effect.gen(function*() {
     const { columns, name, primaryKey } = table
+    for (const [place, column] of columns.entries()) {
+      const twin = columns.slice(place + 1).find((other) => sameName(other.name, column.name))
+      if (twin !== undefined) {
+        const problem = `two of its columns are ${quoted(column.name)} and ${quoted(twin.name)}, one name to SQLite`
+        return yield* new SetupError({ table: name, problem })
+      }
+    }
     const definitions = columns.map((column) => `${quoted(column.name)} ${column.type}`.trim())
     yield* sql.unsafe(
       `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${definitions.join(", ")},
@@ -49,7 +56,9 @@ export const prepare = (
     )
     const there = yield* sql<{ name: string; pk: number }>`SELECT name, pk FROM pragma_table_info(${name})`
     const names = there.map((column) => column.name)
-    const missing = columns.filter((column) => !names.includes(column.name)).map((column) => quoted(column.name))
+    const missing = columns
+      .filter((column) => !names.some((name) => sameName(name, column.name)))
+      .map((column) => quoted(column.name))
     if (missing.length > 0) {
       return yield* new SetupError({
         table: name,
