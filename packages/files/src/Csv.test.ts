@@ -1,6 +1,6 @@
 import { Connector, type Delivery, Disposition, Memory, Task } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer, Schema, Stream } from "effect"
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -202,6 +202,19 @@ describe("Csv.source", () => {
       assert.deepStrictEqual(letters.map(({ id, payload }) => [id, payload]), [
         ["nut", { sku: "nut", quantity: "many" }],
         ["in.csv:5", "screw"]
+      ])
+    }))
+
+  it.live("takes its ids from a function of the row", () =>
+    Effect.gen(function*() {
+      const path = yield* fileOf("sku,quantity\nbolt,12\nnut,3\n")
+      const outcomes = Task.consumer("orders", Orders, () => Effect.void).pipe(Task.discardFailures, Task.outcomes)
+      const seen = yield* Stream.runCollect(outcomes).pipe(
+        Effect.provide(Csv.source(Orders, { path, id: ({ quantity, sku }) => quantity === "3" ? undefined : sku }))
+      )
+      assert.deepStrictEqual(seen.map(({ _tag, transaction }) => [_tag, transaction.id]), [
+        ["succeeded", "bolt"],
+        ["failed", "in.csv:3"]
       ])
     }))
 })

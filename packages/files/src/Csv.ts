@@ -43,7 +43,7 @@ export interface SourceOptions {
   readonly delimiter?: string | undefined
   readonly columns?: ReadonlyArray<string> | undefined
   readonly empty?: "text" | "absent" | undefined
-  readonly id?: string | ((payload: unknown) => string) | undefined
+  readonly id?: string | ((row: { readonly [column: string]: string }) => string | undefined) | undefined
   readonly offset?: string | false | undefined
   readonly follow?: boolean | undefined
   readonly poll?: Duration.Input | undefined

@@ -273,7 +273,7 @@ describe("the position of a file", () => {
       yield* jsonlSource({ path })
       assert.include(
         yield* refusal(jsonlSource({ path })),
-        `InvalidRequest: reading "${path}": a file has one reader at a time. "${path}.offset" is`
+        `InvalidRequest: locking "${path}.offset": a file has one reader at a time. "${path}.offset" is`
       )
       yield* jsonlSource({ path, offset: false })
     }))
@@ -311,6 +311,21 @@ describe("settling a file", () => {
       }
       yield* ack(source, first)
       assert.deepStrictEqual(payloads(yield* readAll(source)), [2, 3, 4])
+    }))
+
+  it.live("stores the furthest position of a batch, and never goes back", () =>
+    Effect.gen(function*() {
+      const file = yield* fileOf("1\n2\n3\n4\n")
+      const source = yield* jsonlSource({ path: file })
+      const deliveries = yield* readAll(source)
+      const settle = (...indices: ReadonlyArray<number>) =>
+        source.settle(indices.flatMap((index) =>
+          deliveries.slice(index, index + 1).map((delivery) => Disposition.settlement(delivery, Disposition.ack))
+        ))
+      yield* settle(0, 2, 1)
+      assert.include(yield* readText(`${file}.offset`), "\"offset\":6")
+      yield* settle(1)
+      assert.include(yield* readText(`${file}.offset`), "\"offset\":6")
     }))
 
   it.live("refuses what a position cannot express, foreign receipts and those of a closed connector", () =>
@@ -391,6 +406,10 @@ describe("Jsonl.source", () => {
       assert.include(yield* why(""), "the path is empty")
       assert.include(yield* why(there, { offset: "" }), "the path of the sidecar is empty")
       assert.include(yield* why(there, { offset: there }), "the same path")
+      assert.include(
+        yield* why(there, { offset: `${missing}/offset` }),
+        `NotFound: locking "${missing}/offset": it does not exist`
+      )
       assert.include(yield* why(there, { maxLine: 0.5 }), "maxLine must be a whole number of bytes above 0, got 0.5")
       assert.include(yield* why(there, { poll: 0 }), "poll must be above 0 and finite")
       assert.include(yield* why(there, { envelope: true, id: "n" }), "leave out the option id")

@@ -48,9 +48,9 @@ export interface SourceSettings extends Settings {
 }
 
 /** Closing the scope unlocks it. */
-const locked = (sidecar: string, what: string): Effect.Effect<void, ConnectorError.FetchError, Scope.Scope> =>
+const locked = (sidecar: string): Effect.Effect<void, ConnectorError.FetchError, Scope.Scope> =>
   Effect.asVoid(Effect.acquireRelease(
-    Effect.tryPromise({ try: () => lock(sidecar), catch: fetchError(what) }),
+    Effect.tryPromise({ try: () => lock(sidecar), catch: fetchError(`locking "${sidecar}"`) }),
     (held) => Effect.ignore(Effect.tryPromise(() => held.release()))
   ))
 
@@ -66,7 +66,7 @@ export const connect = (
     const closing = yield* Deferred.make<void>()
     const clock = yield* Clock.Clock
     yield* Effect.tryPromise({ try: () => checkFile(path), catch: fetchError(what) })
-    if (sidecar !== undefined) yield* locked(sidecar, what)
+    if (sidecar !== undefined) yield* locked(sidecar)
     let open = true
     const reading = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => Reading.open(settings), catch: fetchError(what) }),

@@ -8,10 +8,13 @@ import * as Predicate from "effect/Predicate"
 import type { SourceSettings } from "./connect.ts"
 import { columnsProblem } from "./parser.ts"
 
+/** A field, or a function of what the parser of the file answers with. */
+type IdOption = string | ((payload: never) => unknown) | undefined
+
 /** What JSONL and CSV have in common. */
 export interface FileOptions {
   readonly path: string
-  readonly id?: string | ((payload: unknown) => string) | undefined
+  readonly id?: IdOption
   readonly offset?: string | false | undefined
   readonly follow?: boolean | undefined
   readonly poll?: Duration.Input | undefined
@@ -32,6 +35,11 @@ const field = (name: string) => (payload: unknown): unknown => {
   if (!Predicate.hasProperty(payload, name)) return undefined
   const value = payload[name]
   return typeof value === "number" ? String(value) : value
+}
+
+const idOf = (id: IdOption): SourceSettings["id"] => {
+  if (id === undefined) return undefined
+  return typeof id === "string" ? field(id) : (payload) => id(payload as never)
 }
 
 /** The first thing that is wrong with the options. */
@@ -81,6 +89,6 @@ export const settingsOf = (
       poll: Duration.toMillis(Duration.fromInputUnsafe(poll ?? defaultPoll)),
       maxLine: maxLine ?? defaultMaxLine,
       chunk: options.chunk ?? defaultChunk,
-      id: typeof id === "string" ? field(id) : id
+      id: idOf(id)
     })
   })

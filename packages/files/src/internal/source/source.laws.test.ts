@@ -141,6 +141,11 @@ const read = (open: ReturnType<typeof jsonlSource>, count: number, max: number) 
 
 const Small = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))
 
+const Cell = Schema.Array(Schema.Literals(["\"", ",", "\r", "\n", "a", "\u00fc", "\u{1f980}"])).check(
+  Schema.isMaxLength(6)
+)
+const Table = Schema.Array(Schema.Tuple([Cell, Cell])).check(Schema.isMaxLength(6))
+
 describe("what is written", () => {
   it.live.prop(
     "as JSONL reads back equal, in two parts, with bad lines between",
@@ -165,6 +170,52 @@ describe("what is written", () => {
           all.map(({ transaction }) => transaction.id),
           all.map((_, index) => `in.jsonl:${broken ? index + 1 : 2 * index + 1}`)
         )
+      }),
+    { arbitrary: { runs: 30 } }
+  )
+
+  it.live.prop(
+    "as CSV reads back equal, in two parts, with bad records between",
+    [Table, Small, Small, Small, Schema.Boolean],
+    ([table, chunk, max, stop, broken]) =>
+      Effect.gen(function*() {
+        const file = path.join(yield* folder, "in.csv")
+        const rows = table.map(([a, b]) => ({ a: a.join(""), "b c": b.join("") }))
+        yield* append(file, row(["a", "b c"], "\r\n"))
+        yield* append(file, rows.map(({ a, "b c": b }) => row([a, b], "\n") + (broken ? "1,2,\"3\n\"\n" : "")).join(""))
+        const open = csvSource({ path: file, chunk })
+        const first = yield* read(open, stop, max)
+        const all = [...first, ...yield* read(open, 1000, max)]
+        const good = all.filter(({ malformed }) => malformed === undefined)
+        assert.deepStrictEqual(good.map(({ transaction }) => transaction.payload), rows)
+        assert.strictEqual(first.length, Math.min(stop, rows.length * (broken ? 2 : 1)))
+        assert.strictEqual(all.length - good.length, broken ? rows.length : 0)
+      }),
+    { arbitrary: { runs: 30 } }
+  )
+
+  it.live.prop(
+    "in pieces to a followed file is read as it grows, each record once",
+    [Table, Schema.Array(Small).check(Schema.isMinLength(1)), Small],
+    ([table, pieces, chunk]) =>
+      Effect.gen(function*() {
+        const file = path.join(yield* folder, "in.csv")
+        const rows = table.map(([a, b]) => ({ a: a.join(""), b: b.join("") }))
+        const content = Buffer.from(`a,b\n${rows.map(({ a, b }) => row([a, b], "\r\n")).join("")}`)
+        yield* append(file, "")
+        const source = yield* csvSource({ path: file, chunk, follow: true })
+        const seen: Array<unknown> = []
+        for (let at = 0, piece = 0; at < content.length; piece++) {
+          const length = pieces[piece % pieces.length] ?? 1
+          yield* append(file, content.subarray(at, at + length))
+          at += length
+          for (;;) {
+            const deliveries = yield* source.fetch({ max: 3, wait })
+            if (deliveries.length === 0) break
+            seen.push(...deliveries.map(({ transaction }) => transaction.payload))
+          }
+        }
+        assert.deepStrictEqual(seen, rows)
       }),
     { arbitrary: { runs: 30 } }
   )
