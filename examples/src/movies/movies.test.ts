@@ -126,7 +126,7 @@ describe("the pipeline", () => {
       yield* Task.run(load)
       assert.deepStrictEqual(yield* Connector.count(Films), { ready: 0, inFlight: 0, delayed: 0 })
       assert.strictEqual((yield* hurried(Task.run(untilEmpty))).fetched, 0)
-    }).pipe(Effect.provide(layers)))
+    }).pipe(Effect.provide(layers)), 60_000)
 })
 
 describe("the command line", () => {
