@@ -155,7 +155,7 @@ export class AppendFile {
   private async prepare(handle: fs.FileHandle): Promise<Opened> {
     const stat = await handle.stat()
     if (!stat.isFile()) throw new Mismatch(`"${this.path}" is not a regular file`)
-    const length = await this.layout.completeLength(handle, stat.size)
+    const { length, missing } = await this.layout.inspect(handle, stat.size, this.path)
     if (length < stat.size) {
       const aside = `${this.path}.torn`
       await setAside(handle, length, stat.size, aside)
@@ -166,8 +166,7 @@ export class AppendFile {
       )
     }
     const opened: Opened = { handle, length, dirty: false }
-    const preamble = await this.layout.preamble(handle, length, this.path)
-    if (preamble.length > 0 || length < stat.size) await this.write(opened, Buffer.from(preamble))
+    if (missing.length > 0 || length < stat.size) await this.write(opened, Buffer.from(missing))
     return opened
   }
 

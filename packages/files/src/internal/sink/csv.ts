@@ -72,10 +72,10 @@ export const firstRow = (
 
 const longestHeader = 1024 * 1024
 
-const readHeader = async (file: FileHandle, size: number) => {
-  const buffer = Buffer.allocUnsafe(Math.min(size, longestHeader))
+const read = async (file: FileHandle, size: number): Promise<string> => {
+  const buffer = Buffer.alloc(Math.min(size, longestHeader))
   const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
-  return firstRow(buffer.toString("utf8", 0, bytesRead))
+  return buffer.toString("utf8", 0, bytesRead)
 }
 
 /** How a line ends in a file that exists; in a new one as RFC 4180 says. */
@@ -85,17 +85,20 @@ export interface Dialect {
 
 /** Rows under a header of these columns. Sets the dialect to that of the file. */
 export const rows = (columns: ReadonlyArray<string>, dialect: Dialect): Layout => ({
-  completeLength: lastRowEnd,
-  preamble: async (file, size, path) => {
-    if (size === 0) return row(columns, dialect.lineEnd)
-    const header = await readHeader(file, size)
+  inspect: async (file, size, path) => {
+    const missing = row(columns, dialect.lineEnd)
+    if (size === 0) return { length: 0, missing }
+    const text = await read(file, size)
+    const header = firstRow(text)
+    // A header that is cut short is one of ours, whose write came to no end.
+    if (header === undefined && missing.startsWith(text)) return { length: 0, missing }
     const found = header?.cells ?? []
-    if (header === undefined || found.length !== columns.length || found.some((name, at) => name !== columns[at])) {
+    if (found.length !== columns.length || found.some((name, at) => name !== columns[at])) {
       throw new Mismatch(
         `the header of "${path}" is [${found.join(", ")}], the columns of the sink are [${columns.join(", ")}]`
       )
     }
-    dialect.lineEnd = header.lineEnd
-    return ""
+    dialect.lineEnd = header?.lineEnd ?? dialect.lineEnd
+    return { length: await lastRowEnd(file, size), missing: "" }
   }
 })

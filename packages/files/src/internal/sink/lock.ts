@@ -34,10 +34,11 @@ export interface Lock {
   readonly release: () => Promise<void>
 }
 
-/** When a process started, from Linux's /proc; `undefined` elsewhere. */
+/** When a process started, from Linux's /proc; `undefined` elsewhere, and of one that is dead and not yet buried. */
 const startOf = async (pid: number): Promise<string | undefined> => {
   const stat = await fs.readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return fields?.[0] === "Z" ? undefined : fields?.[19]
 }
 
 const isHolder = (u: unknown): u is Holder =>
@@ -118,7 +119,7 @@ export const lock = async (file: string): Promise<Lock> => {
   const started = await startOf(process.pid)
   const me: Holder = { token: randomUUID(), pid: process.pid, host: os.hostname(), started }
   const own = `${path}.${me.token}`
-  await fs.writeFile(own, `${JSON.stringify(me)}\n`, { flag: "wx" })
+  await fs.writeFile(own, `${JSON.stringify(me)}\n`, { flag: "wx", flush: true })
   try {
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (await link(own, path)) return releaseOf(path, me.token)

@@ -76,8 +76,9 @@ describe("a sink whose process is killed", () => {
             child.kill("SIGKILL")
             await ended(child)
           })
-          // A kill seldom lands within a write: the rest of one is put there by hand in every other round.
-          if (round % 2 === 1) yield* Effect.promise(() => fs.appendFile(file, pieces[kind]))
+          yield* Effect.scoped(opened[kind](file)).pipe(quietly)
+          // A kill seldom lands within a write: the rest of one is put there by hand as well.
+          yield* Effect.promise(() => fs.appendFile(file, pieces[kind]))
           yield* Effect.scoped(opened[kind](file)).pipe(quietly)
           torn = (yield* Effect.promise(() => fs.stat(`${file}.torn`).catch(() => ({ size: 0 })))).size
           const text = yield* Effect.promise(() => fs.readFile(file, "utf8"))

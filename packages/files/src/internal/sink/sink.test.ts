@@ -69,6 +69,20 @@ describe("a JSONL sink", () => {
       assert.strictEqual((yield* read(`${file}.torn`)).length, 200_007)
     }))
 
+  it.live("keeps a last line that lacks nothing but its end, as other programs write it", () =>
+    Effect.gen(function*() {
+      const file = yield* inFolder("out.jsonl")
+      for (const whole of ["{\"a\":1}", "[1]", "\"text\""]) {
+        yield* write(file, `1\n${whole}`)
+        yield* Effect.scoped(Effect.flatMap(jsonl(file), (sink) => sink.dispatch(payloads(2))))
+        assert.strictEqual(yield* read(file), `1\n${whole}\n2\n`)
+      }
+      yield* write(file, "1\n12")
+      yield* Effect.scoped(Effect.flatMap(jsonl(file), (sink) => sink.dispatch(payloads(2))))
+      assert.strictEqual(yield* read(file), "1\n2\n")
+      assert.strictEqual(yield* read(`${file}.torn`), "12\n")
+    }))
+
   it.live("begins anew when the file is removed, and goes on when it was cut", () =>
     Effect.gen(function*() {
       const file = yield* inFolder("out.jsonl")
@@ -158,11 +172,23 @@ describe("a CSV sink", () => {
   it.live("refuses a header that does not fit, and names both", () =>
     Effect.gen(function*() {
       const file = yield* inFolder("out.csv")
-      yield* write(file, "id,text\n")
+      const content = "id,text\n1,torn"
+      yield* write(file, content)
       const message = refusal(yield* Effect.flip(csv(file)))
       assert.include(message, `the header of "${yield* Effect.promise(() => fs.realpath(file))}" is [id, text]`)
       assert.include(message, "the columns of the sink are [id, note]")
-      assert.strictEqual(yield* read(file), "id,text\n")
+      assert.strictEqual(yield* read(file), content)
+      yield* write(file, "no header")
+      assert.include(refusal(yield* Effect.flip(csv(file))), "is [], the columns of the sink are")
+      assert.deepStrictEqual(yield* list(file), ["out.csv"])
+    }))
+
+  it.live("begins a header anew that was cut short", () =>
+    Effect.gen(function*() {
+      const file = yield* inFolder("out.csv")
+      yield* write(file, "id,no")
+      yield* csv(file)
+      assert.strictEqual(yield* read(file), "id,note\r\n")
     }))
 
   it.live("moves a torn row aside, also when a line of it is whole", () =>
