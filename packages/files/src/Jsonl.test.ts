@@ -357,7 +357,55 @@ describe("settling a file", () => {
     }))
 })
 
+describe("several fetches of one file", () => {
+  const count = 400
+  const file = fileOf(Array.from({ length: count }, (_, n) => `${n}\n`).join(""))
+  const expected = Array.from({ length: count }, (_, n) => n)
+
+  it.live("at once share its lines without loss", () =>
+    Effect.gen(function*() {
+      const source = yield* jsonlSource({ path: yield* file, chunk: 5 })
+      const seen: Array<Delivery.Delivery> = []
+      const reader = Effect.gen(function*() {
+        for (;;) {
+          const deliveries = yield* fetch(source, 2)
+          if (deliveries.length === 0) return
+          seen.push(...deliveries)
+        }
+      })
+      yield* Effect.all([reader, reader, reader, reader], { concurrency: "unbounded" })
+      assert.deepStrictEqual(payloads(seen).toSorted((left, right) => Number(left) - Number(right)), expected)
+    }))
+
+  it.live("interrupted while they read lose nothing and hand over nothing twice", () =>
+    Effect.gen(function*() {
+      const source = yield* jsonlSource({ path: yield* file, chunk: 5 })
+      const seen: Array<Delivery.Delivery> = []
+      for (let round = 0; seen.length < count; round++) {
+        const fiber = yield* Effect.forkChild(fetch(source, 3))
+        for (let turn = 0; turn < round % 4; turn++) yield* Effect.yieldNow
+        if (round % 2 === 0) yield* Fiber.interrupt(fiber)
+        const exit = yield* Fiber.await(fiber)
+        if (Exit.isSuccess(exit)) seen.push(...exit.value)
+      }
+      assert.deepStrictEqual(payloads(seen), expected)
+    }))
+})
+
 describe("following a file", () => {
+  it.live("ends with nothing at once when the connector closes, however rarely it looks", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const source = yield* Scope.provide(
+        jsonlSource({ path: yield* fileOf(""), follow: true, poll: "1 hour" }),
+        scope
+      )
+      const waiting = yield* Effect.forkChild(source.fetch({ max: 1, wait: Duration.hours(1) }))
+      yield* Effect.sleep(10)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* Effect.timeout(Fiber.join(waiting), "5 seconds"), [])
+    }))
+
   it.live("delivers a line once its line break is there", () =>
     Effect.gen(function*() {
       const file = yield* fileOf("1\n2")
