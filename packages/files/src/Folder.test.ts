@@ -1,6 +1,6 @@
 import { Connector, type Delivery, Disposition } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Logger, Result } from "effect"
+import { Duration, Effect, Exit, Layer, Logger, Result, Scope } from "effect"
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -233,6 +233,21 @@ describe("Folder.source", () => {
         assert.strictEqual(error.reason._tag, "LeaseLost")
       }
       assert.deepStrictEqual([...(yield* tree(inbox)).keys()], ["done/a"])
+    }))
+
+  it.live("reports the loss of what was given back when it closed", () =>
+    Effect.gen(function*() {
+      const inbox = yield* folder
+      yield* write(inbox, "a")
+      const scope = yield* Scope.make()
+      const source = yield* Scope.provide(open(inbox), scope)
+      const deliveries = yield* fetch(source)
+      assert.isTrue(source.isHeld!(deliveries[0]!))
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(source.isHeld!(deliveries[0]!))
+      const error = yield* Effect.flip(settle(source, deliveries, Disposition.ack))
+      assert.strictEqual(error.reason._tag, "LeaseLost")
+      assert.deepStrictEqual(names(yield* fetch(yield* open(inbox))), ["a"])
     }))
 
   it.live("lets a second file of a name wait for the first", () =>

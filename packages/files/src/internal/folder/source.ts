@@ -88,12 +88,14 @@ export const folderSource = (
       }
     }
 
-    const release = (handovers: ReadonlyArray<Handover>) =>
+    /** Gives claims back. To whoever settles them later they are settled, or lost: they are delivered again. */
+    const release = (handovers: ReadonlyArray<Handover>, state: "settled" | "lost" = "settled") =>
       Effect.promise(() =>
         Promise.all(
-          handovers.map((handover) =>
-            settleHandover(handover, Disposition.settlement(handover.delivery, Disposition.release))
-          )
+          handovers.map(async (handover) => {
+            await settleHandover(handover, Disposition.settlement(handover.delivery, Disposition.release))
+            handover.state = state
+          })
         )
       )
 
@@ -102,7 +104,7 @@ export const folderSource = (
         open = false
         return Effect.andThen(
           Deferred.succeed(end, undefined),
-          Effect.timeoutOption(Effect.interruptible(release([...held])), closeWithin)
+          Effect.timeoutOption(Effect.interruptible(release([...held], "lost")), closeWithin)
         )
       })
     )
