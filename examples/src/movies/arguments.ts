@@ -29,7 +29,7 @@ export const read = (args: ReadonlyArray<string>): Options | { readonly problem:
 
 /** Deletes what the demo writes, and nothing else. */
 export const clear = (folder: string): void => {
-  for (const name of ["movies.db", "movies.db-wal", "movies.db-shm", "profits.jsonl"]) {
+  for (const name of ["movies.db", "movies.db-wal", "movies.db-shm", "profits.jsonl", "profits.jsonl.torn"]) {
     rmSync(join(folder, name), { force: true })
   }
 }

@@ -3,7 +3,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Control, Task } from "@ergon/core"
-import { Console, Effect, Fiber } from "effect"
+import { Console, Effect } from "effect"
 import { clear, read, usage } from "./arguments.ts"
 import { layers, load, profits } from "./pipeline.ts"
 import { follow, number, waiting } from "./progress.ts"
@@ -20,9 +20,7 @@ const demo = Effect.fnUntraced(
     }
     yield* Console.log(`${number(films)} films are in ${folder}/movies.db, ${number(left)} of them to be done.`)
     const control = yield* Control.make
-    const progress = yield* Effect.forkChild(follow(control, films))
-    const summary = yield* Task.run(profits, { control })
-    yield* Fiber.join(progress)
+    const [summary] = yield* Effect.all([Task.run(profits, { control }), follow(control, films)], { concurrency: 2 })
     yield* report(summary, folder)
   },
   (effect, folder) => Effect.provide(effect, layers(folder)),

@@ -35,7 +35,7 @@ export const profits = Task.consumer(
   "profits",
   Films,
   Effect.fnUntraced(function*({ payload: film }) {
-    if (film.gross === 0) return yield* new GrossUnknown({ message: "its gross is 0: nobody has reported it" })
+    if (film.gross === 0) return yield* new GrossUnknown({ message: "its worldwide gross is 0, so nobody knows it" })
     const prices = yield* Prices.Prices
     return profitOf(film, yield* prices.rise(film.released.getUTCFullYear()))
   })

@@ -6,56 +6,74 @@ import { Database } from "@ergon/sql"
 import { Console, Duration, Effect } from "effect"
 import { number } from "./progress.ts"
 
-const padded = (n: number): string => number(n).padStart(7)
-
-/** The dead letters of this run and of those before, by reason: all are in the table. */
+/** The dead letters of this run and of those before, by the first line of their reason, each with an example. */
 const reasons = Effect.gen(function*() {
   const { sql } = yield* Database.Database
   const rows = yield* sql<{ readonly reason: string; readonly films: number; readonly id: string }>`
     SELECT reason, count(*) AS films, min(id) AS id FROM dead_films GROUP BY reason ORDER BY films DESC`
-  return rows.map(({ films, id, reason }) => `  ${padded(films)}  ${reason.split("\n")[0]}\n           ${id}`)
+  return rows.map(({ films, id, reason }) => `${count(films)}  ${reason.split("\n")[0]}\n           such as: ${id}`)
 })
 
-const highlights = Effect.gen(function*() {
+interface Row {
+  readonly title: string
+  readonly year: number
+  readonly profit: number
+  readonly returned: number
+  readonly critics: number
+  readonly audience: number
+}
+
+/** The films that are first in one way or another. */
+const firsts = Effect.gen(function*() {
   const { sql } = yield* Database.Database
-  const best = yield* sql<{ readonly title: string; readonly year: number; readonly returned: number }>`
-    SELECT title, year, returned FROM profits WHERE budget >= 1e6 ORDER BY returned DESC LIMIT 3`
-  const split = yield* sql<{ readonly title: string; readonly critics: number; readonly audience: number }>`
-    SELECT title, critics, audience FROM profits ORDER BY abs(disagreement) DESC LIMIT 1`
+  const told = (what: string, rows: ReadonlyArray<Row>, tell: (row: Row) => string) =>
+    rows.map((row) => `  ${what.padEnd(15)}  ${row.title} (${row.year}): ${tell(row)}`)
+  const millions = ({ profit }: Row) => `${number(Math.round(profit / 1e6))} million dollars`
   return [
-    ...best.map(({ returned, title, year }) => `  ${title} (${year}) made ${returned} dollars of each one spent`),
-    ...split.map(({ audience, critics, title }) =>
-      `  ${title}: ${critics} of 100 by critics, ${audience} by the audience`
+    told("most profit", yield* sql<Row>`SELECT * FROM profits ORDER BY profit DESC LIMIT 1`, millions),
+    told("least profit", yield* sql<Row>`SELECT * FROM profits ORDER BY profit LIMIT 1`, millions),
+    told(
+      "best return",
+      yield* sql<Row>`SELECT * FROM profits ORDER BY returned DESC LIMIT 1`,
+      ({ returned }) => `${number(Math.round(returned))} dollars for each one spent`
+    ),
+    told(
+      "most divided",
+      yield* sql<Row>`SELECT * FROM profits ORDER BY abs(disagreement) DESC LIMIT 1`,
+      ({ audience, critics }) => `${critics} of 100 from the critics, ${audience} from the audience`
     )
-  ]
+  ].flat()
 })
 
-export const report = (summary: Outcome.Summary, folder: string) =>
-  Effect.gen(function*() {
-    const lines = [
+const count = (n: number): string => number(n).padStart(9)
+
+const decades = "SELECT year/10*10 AS decade, count(*) AS films, sum(profit) AS profit FROM profits GROUP BY 1"
+
+export const report = Effect.fnUntraced(function*(summary: Outcome.Summary, folder: string) {
+  yield* Console.log(
+    [
       "",
-      `Done in ${(Duration.toMillis(summary.duration) / 1000).toFixed(1)} seconds.`,
+      `Done in ${Duration.toSeconds(summary.duration).toFixed(1)} seconds.`,
+      `${count(summary.fetched)}  fetched`,
+      `${count(summary.succeeded)}  succeeded`,
+      `${count(summary.deadLettered)}  dead-lettered`,
+      `${count(summary.retries)}  retries, because the service was busy`,
       "",
-      `  ${padded(summary.fetched)}  fetched`,
-      `  ${padded(summary.succeeded)}  succeeded`,
-      `  ${padded(summary.deadLettered)}  dead-lettered`,
-      `  ${padded(summary.retries)}  retries: the service was busy`,
-      "",
-      "Dead letters, by reason, each with an example:",
+      "Dead letters so far, by reason:",
       ...yield* reasons,
       "",
-      "Worth knowing, in dollars of 2010:",
-      ...yield* highlights,
+      "First among the films, in dollars of 2010:",
+      ...yield* firsts,
       "",
       "Where it is:",
-      `  ${folder}/movies.db       table profits: each film once; table dead_films: the dead letters`,
-      `  ${folder}/profits.jsonl   the same profits, one JSON object per line; after a kill some may be there twice`,
+      `  ${folder}/movies.db      table profits, each film once; table dead_films, the dead letters`,
+      `  ${folder}/profits.jsonl  the same profits as lines; after a kill some are there twice (at-least-once)`,
       "",
       "What to try:",
-      "  npm run demo              does no work twice",
-      "  npm run demo -- --fresh   starts over; press Ctrl-C in the middle, or kill -9, and run it again",
-      `  node -e 'console.table(new (require("node:sqlite").DatabaseSync)("${folder}/movies.db").prepare(` +
-      `"SELECT year / 10 * 10 AS decade, count(*) AS films, sum(profit) AS profit FROM profits GROUP BY 1").all())'`
-    ]
-    yield* Console.log(lines.join("\n"))
-  })
+      "  npm run demo             does no work twice",
+      "  npm run demo -- --fresh  starts over; press Ctrl-C in the middle, or kill -9 it, and run it again",
+      `  npx node -e 'console.table(new (require("node:sqlite").DatabaseSync)("${folder}/movies.db")` +
+      `.prepare("${decades}").all())'`
+    ].join("\n")
+  )
+})
