@@ -84,8 +84,8 @@ describe.each(kinds)("a $name file", (kind) => {
         const rows = await fill(file, kind, 200_000_000)
         const { failed, grown, succeeded } = await finish([name, file, "none"])
         assert.deepStrictEqual({ failed, succeeded }, { failed: 0, succeeded: rows })
-        assert.isBelow(grown.heap, 5_000_000)
-        assert.isBelow(grown.rss, 64_000_000)
+        assert.isBelow(grown.heap, 10_000_000)
+        assert.isBelow(grown.rss, 80_000_000)
       })))
 
   it.live("loses no row when its reader is killed", () =>
