@@ -111,6 +111,24 @@ describe("loop.mode", () => {
     }).pipe(Effect.provide(source(6))))
 })
 
+describe("batch.interval", () => {
+  it.effect("holds also after a requeue", () =>
+    Effect.gen(function*() {
+      const starts: Array<number> = []
+      const task = Task.consumer("requeueing", Numbers, () =>
+        Effect.clockWith((clock) =>
+          starts.push(clock.currentTimeMillisUnsafe()) === 1 ? Effect.fail("later") : Effect.void
+        )).pipe(
+          Task.decide((_: string) =>
+            Decision.requeue()
+          ),
+          Task.policy({ loop: { mode: "batch" }, fetch: { batch: { interval: "10 seconds" } } })
+        )
+      yield* run(task, "1 minute")
+      assert.deepStrictEqual(starts, [0, 10_000, 20_000])
+    }).pipe(Effect.provide(source(2))))
+})
+
 describe("loop.streaming", () => {
   for (const mode of ["continuous", "batch"] as const) {
     it.effect(`off, in ${mode} mode: the run ends with its last transaction`, () =>
@@ -360,7 +378,8 @@ describe("loop.rate", () => {
       assert.deepStrictEqual(log.starts.map(([, at]) => at), [0, 0, 1000, 1000, 2000, 2000])
       yield* control.setRate({ limit: 1, interval: "10 seconds" })
       yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(log.starts.slice(6).map(([, at]) => at), [2500, 12_500])
+      // What started before the change counts for the new rate as well.
+      assert.deepStrictEqual(log.starts.slice(6).map(([, at]) => at), [12_000])
       yield* control.setRate(undefined)
       yield* TestClock.adjust(0)
       assert.strictEqual(log.starts.length, 20)

@@ -119,7 +119,7 @@ export class Intake {
   /** An item has ended. What was requeued may be there again: no backoff. */
   confirmed(item: Item.Item): void {
     if (this.counts !== undefined) this.count(this.counts, item)
-    if (item.kind !== "requeued") return
+    if (item.kind !== "requeued" || this.empties === 0) return
     this.empties = 0
     if (this.resting && this.failures === 0) {
       this.resting = false

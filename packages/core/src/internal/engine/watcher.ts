@@ -77,9 +77,9 @@ export class Watcher {
     const previous = this.sleeper
     this.sleeper = undefined
     previous?.interruptUnsafe()
-    const fiber = this.fork(
-      Effect.sleep(Duration.millis(Math.min(longestSleep, Math.max(0, dueAt - this.now()))))
-    )
+    // Whole milliseconds: clocks count no parts of them. What is due now is seen in the next turn, never in this one.
+    const millis = Math.min(longestSleep, Math.ceil(dueAt - this.now()))
+    const fiber = this.fork(millis > 0 ? Effect.sleep(Duration.millis(millis)) : Effect.yieldNow)
     this.sleeper = fiber
     fiber.addObserver(() => {
       if (this.sleeper === fiber) this.wake()
