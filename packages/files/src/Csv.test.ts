@@ -69,6 +69,11 @@ describe("reading CSV", () => {
       ])
     }))
 
+  it.live("skips blank lines, before the header too", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* readBack("\n\r\na\n\n1\n\r\n\"\"\n"), [{ a: "1" }, { a: "" }])
+    }))
+
   it.live("names the fields by `columns`, another delimiter between them", () =>
     Effect.gen(function*() {
       const options = { columns: ["a", "b"], delimiter: ";" }

@@ -186,17 +186,17 @@ export class Reading {
     }
   }
 
+  /** Takes the first record that is not blank, if it is there. */
   private takeHeader(): void {
-    if (this.broken === undefined) {
+    while (this.parser.wantsHeader && this.broken === undefined) {
       const record = this.pending ?? this.records.next()
       this.pending = undefined
       if (record === undefined) return
       const { problem, text } = textOf(record, this.settings.maxLine)
-      this.broken = problem ?? this.parser.header(text)
+      if (text !== "") this.broken = problem ?? this.parser.header(text)
     }
-    if (this.broken !== undefined) {
-      throw new Changed(`the header of "${this.settings.path}" cannot be used: ${this.broken}`)
-    }
+    if (this.broken === undefined) return
+    throw new Changed(`the header of "${this.settings.path}" cannot be used: ${this.broken}`)
   }
 
   /** `undefined` for a blank line. */
