@@ -1,9 +1,9 @@
 /** The demo as a process: killed, run again, interrupted, and called wrongly. */
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { setTimeout as delay } from "node:timers/promises"
 
@@ -14,7 +14,7 @@ interface Ended {
 }
 
 const main = join(import.meta.dirname, "main.ts")
-const working = /█.*in flight/
+const working = /█.* [1-9]\d* in flight/
 
 /** Runs the demo; `stop` is sent up to `within` milliseconds after the first films are done. */
 const demo = async (args: ReadonlyArray<string>, stop?: NodeJS.Signals, within = 0): Promise<Ended> => {
@@ -39,6 +39,13 @@ const demo = async (args: ReadonlyArray<string>, stop?: NodeJS.Signals, within =
     child.kill(stop)
   }
   return { ...await ended, output }
+}
+
+/** Does what the demo says to try last: a query of the table. */
+const tried = (output: string): string => {
+  const command = /npx (node -e .*)$/m.exec(output)?.[1] ?? "false"
+  const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`
+  return execFileSync("sh", ["-c", command], { encoding: "utf8", env: { ...process.env, PATH } })
 }
 
 describe("the demo", () => {
@@ -109,6 +116,7 @@ describe("the demo", () => {
     expect(told("fetched")).toBe(3201 - done)
     expect(told("succeeded") + told("dead-lettered")).toBe(3201 - done)
     expect(output).toMatch(/39 {2}process failed: GrossUnknown: /)
+    expect(tried(output)).toMatch(/│ 1990 +│ 7\d\d +│/)
     everyFilmOnce()
     expect(lines()).toHaveLength(3125)
   })
