@@ -183,6 +183,10 @@ describe("Control", () => {
           `RangeError: rate.limit must be a whole number of at least 1, got ${wrong}`
         )
       }
+      assert.strictEqual(
+        yield* message(control.setRate({ limit: 1, interval: 0 })),
+        "RangeError: rate.interval must be a finite duration above 0, got 0 ms"
+      )
     }))
 
   it.effect("a handle follows the run that it was given to last", () =>

@@ -34,9 +34,13 @@ export interface Status {
  * A handle on one run. Before the run starts and after its end, changing it does nothing.
  *
  * **Details**
- * - `setConcurrency`: lowered, running transactions finish and their slots are not refilled.
+ * - `setConcurrency`: at least 1. Lowered, running transactions finish and their slots are not refilled.
+ * - `setRate`: at most `limit` starts in any window of `interval`, what has started before counted; `undefined` for none.
  * - `drain`: the orderly stop: no new fetch; what runs may finish within `shutdown.grace`; the rest is released.
  * - `stop`: interrupts what runs and releases it. Worst case until the run has ended: `shutdown.close`.
+ *
+ * **Gotchas**
+ * A concurrency or rate that a policy would refuse is a mistake of the program: the effect dies with a `RangeError`.
  *
  * @category models
  * @since 0.1.0
@@ -103,7 +107,11 @@ export const make: Effect.Effect<Control> = Effect.sync(() => {
       Effect.sync(() => {
         if (rate === undefined) return loop()?.setRate(undefined)
         positive("rate.limit", rate.limit)
-        loop()?.setRate({ limit: rate.limit, interval: Duration.toMillis(Duration.fromInputUnsafe(rate.interval)) })
+        const interval = Duration.toMillis(Duration.fromInputUnsafe(rate.interval))
+        if (!(interval > 0 && interval < Infinity)) {
+          throw new RangeError(`rate.interval must be a finite duration above 0, got ${interval} ms`)
+        }
+        loop()?.setRate({ limit: rate.limit, interval })
       }),
     drain: Effect.sync(() => loop()?.drain()),
     stop: Effect.sync(() => loop()?.stop()),

@@ -44,7 +44,19 @@ describe("Failure.describe", () => {
     { name: "a number", error: 0, tag: "number", message: "0" },
     { name: "nothing", error: undefined, tag: "undefined", message: "undefined" },
     { name: "null", error: null, tag: "object", message: "null" },
-    { name: "a symbol", error: Symbol("no"), tag: "symbol", message: "Symbol(no)" }
+    { name: "a symbol", error: Symbol("no"), tag: "symbol", message: "Symbol(no)" },
+    { name: "a blank message", error: new Error(" "), tag: "Error", message: "Error" },
+    { name: "an empty list", error: [], tag: "Array", message: "(empty Array)" },
+    {
+      name: "what throws when it is looked at",
+      error: {
+        get message(): string {
+          throw new Error("no")
+        }
+      },
+      tag: "object",
+      message: "(an error that cannot be shown)"
+    }
   ])("$name", ({ error, message, tag }) => {
     assert.deepStrictEqual(Failure.describe(error), { tag, message })
   })
@@ -53,6 +65,13 @@ describe("Failure.describe", () => {
     const error = new Error("")
     error.cause = error
     assert.deepStrictEqual(Failure.describe(error), { tag: "Error", message: "Error" })
+  })
+
+  it("errors that are each other's cause", () => {
+    const one = new Error("")
+    const other = new TypeError("", { cause: one })
+    one.cause = other
+    assert.deepStrictEqual(Failure.describe(one), { tag: "Error", message: "Error" })
   })
 
   const Scalar = Schema.Union([Schema.String, Schema.Number, Schema.Boolean, Schema.Null])

@@ -109,20 +109,43 @@ export type Failure<A, E> = DecodeFailure | ProcessFailure<A, E> | DispatchFailu
  * @since 0.1.0
  */
 export const describe = (error: unknown): { readonly tag: string; readonly message: string } => {
-  if (Predicate.isObject(error)) {
-    const record = error as { readonly _tag?: unknown; readonly name?: unknown; readonly message?: unknown }
-    const tag = typeof record._tag === "string" && record._tag !== ""
-      ? record._tag
-      : typeof record.name === "string" && record.name !== ""
-      ? record.name
-      : error.constructor?.name || "Object"
-    const own = typeof record.message === "string" ? record.message : ""
-    const inner: unknown = (error as { readonly cause?: unknown }).cause
-    const message = own !== "" ? own : inner === undefined || inner === error ? tag : describe(inner).message
-    return { tag, message }
+  // Whatever was thrown is described, also what throws when it is looked at.
+  try {
+    return Predicate.isObject(error) ? describeObject(error, mostCauses) : describeValue(error)
+  } catch {
+    return { tag: typeof error, message: "(an error that cannot be shown)" }
   }
-  const text = typeof error === "string" ? error : String(error)
-  return { tag: typeof error, message: text === "" ? "(empty string)" : text }
+}
+
+/** How deep to look for a message: causes may form a cycle. */
+const mostCauses = 10
+
+const isTold = (text: unknown): text is string => typeof text === "string" && text.trim() !== ""
+
+const describeObject = (
+  error: object,
+  depth: number
+): { readonly tag: string; readonly message: string } => {
+  const record: {
+    readonly _tag?: unknown
+    readonly name?: unknown
+    readonly message?: unknown
+    readonly cause?: unknown
+  } = error
+  const { _tag, cause, message, name } = record
+  const tag = isTold(_tag) ? _tag : isTold(name) ? name : error.constructor?.name || "Object"
+  if (isTold(message)) return { tag, message }
+  if (cause === undefined || cause === null || depth === 0) return { tag, message: tag }
+  return {
+    tag,
+    message: Predicate.isObject(cause) ? describeObject(cause, depth - 1).message : describeValue(cause).message
+  }
+}
+
+const describeValue = (error: unknown): { readonly tag: string; readonly message: string } => {
+  const text = String(error)
+  const tag = Array.isArray(error) ? "Array" : typeof error
+  return { tag, message: text.trim() === "" ? `(empty ${tag})` : text }
 }
 
 const error = (failure: Failure<unknown, unknown>): unknown => {

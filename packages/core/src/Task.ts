@@ -71,15 +71,27 @@ const keptOf = (self: Any<unknown, unknown>): Kept => (self as unknown as { read
 
 const definitionOf = (self: Any<unknown, unknown>): Definition => keptOf(self).definition!
 
-/** A combinator: the same task with some of its definition changed, refused at once when that cannot be. */
+/** A combinator: the same task with some of its definition changed. */
 const change = (patch: (definition: Definition) => Partial<Definition>) => (self: Any<unknown, unknown>): never => {
   const definition = definitionOf(self)
   const changed = { ...definition, ...patch(definition) }
-  const problem = retryNeedsAttempts(changed, policyOf(changed))
-  if (problem !== undefined && definition.decidesRetry === changed.decidesRetry)
-    throw new Policy.PolicyError({ problems: [problem] })
   return make_(changed.name, { definition: changed })
 }
+
+/**
+ * The same, refused at once when policy and decisions contradict each other. Combinators come in any order: as long as
+ * no policy is given, one may follow, and a task that never gets one is refused when it is run.
+ */
+const changeChecked =
+  (patch: (definition: Definition) => Partial<Definition>) => (self: Any<unknown, unknown>): never => {
+    const changed = change(patch)(self)
+    const definition = definitionOf(changed)
+    const problem = Object.keys(definition.policy).length === 0
+      ? undefined
+      : retryNeedsAttempts(definition, policyOf(definition))
+    if (problem !== undefined) throw new Policy.PolicyError({ problems: [problem] })
+    return changed
+  }
 
 const define = (name: string, from: Definition["from"], process: Definition["process"]): never => {
   if (typeof name !== "string" || name.trim() === "") {
@@ -254,7 +266,7 @@ export const discardFailures = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<
  * @since 0.1.0
  */
 export const policy = (input: Policy.Input) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
-  change((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
+  changeChecked((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
 
 type Tagged = { readonly _tag: string }
 type Untagged<E> = Exclude<E, Tagged>
@@ -296,7 +308,7 @@ export const decide: {
     cases: Cases & TaggedOnly<E>
   ): <A, B, R, X>(self: Task<A, B, E, R, X>) => Task<A, B, E, R, X>
 } = (how: ((error: never) => Decision) | Parameters<typeof fromCases>[0]) =>
-  change(() =>
+  changeChecked(() =>
     typeof how === "function"
       ? { decide: how as never, decidesRetry: false }
       : { decide: fromCases(how), decidesRetry: alwaysRetries(how) }

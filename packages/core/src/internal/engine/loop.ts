@@ -165,7 +165,7 @@ export class Loop implements Engine {
   }
 
   setRate(rate: { readonly limit: number; readonly interval: number } | undefined): void {
-    this.rate = rate === undefined ? undefined : new RateLimit(rate.limit, rate.interval)
+    this.rate = rate && (this.rate ?? new RateLimit(rate.limit, rate.interval)).set(rate.limit, rate.interval)
     this.pump()
   }
 

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { format } from "effect/Formatter"
 import * as Random from "effect/Random"
 import type * as Schema from "effect/Schema"
 import type { Commit, SinkService, SourceService } from "../../Connector.ts"
@@ -231,7 +232,7 @@ const portable = (letter: DeadLetter): DeadLetter => {
   try {
     payload = JSON.parse(JSON.stringify(letter.payload)) as unknown
   } catch {
-    payload = String(letter.payload)
+    payload = format(letter.payload)
   }
   return new DeadLetter({ ...letter, payload: payload ?? null }, { disableChecks: true })
 }

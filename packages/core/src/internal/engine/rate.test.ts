@@ -22,6 +22,22 @@ describe("RateLimit", () => {
     assert.strictEqual(rate.allowedAt(), 5100)
   })
 
+  it("changed, what has started counts for the new rate as well", () => {
+    const rate = new RateLimit(3, 100)
+    rate.started(0)
+    rate.started(10)
+    rate.set(2, 50)
+    assert.strictEqual(rate.allowedAt(), 50)
+    rate.set(1, 50)
+    assert.strictEqual(rate.allowedAt(), 60)
+  })
+
+  it("a limit that is never reached costs what is used of it", () => {
+    const rate = new RateLimit(2 ** 40, 86_400_000)
+    for (let now = 0; now < 5000; now++) rate.started(now)
+    assert.isAtMost(rate.allowedAt(), 0)
+  })
+
   const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
   it.effect.prop(
@@ -33,9 +49,9 @@ describe("RateLimit", () => {
         const starts: Array<number> = []
         let now = 0
         for (const gap of arrivals) {
-          now = Math.max(now + gap, rate.allowedAt())
           const earliest = starts.length < limit ? -Infinity : starts[starts.length - limit]! + interval
-          assert.strictEqual(rate.allowedAt(), earliest)
+          assert.strictEqual(Math.max(now, rate.allowedAt()), Math.max(now, earliest))
+          now = Math.max(now + gap, rate.allowedAt())
           rate.started(now)
           starts.push(now)
         }
