@@ -58,6 +58,12 @@ export interface Statements {
   readonly redriveIds: string
 }
 
+// A partial index serves only statements that repeat its condition as it stands.
+const live = (alias?: string): string => {
+  const state = alias === undefined ? "state" : `${alias}.state`
+  return `${state} <> 'done' AND ${state} <> 'dead'`
+}
+
 export const make = (table: string): Statements => {
   const q = `"${table}"`
   const name = (suffix: string) => `"${table}_${suffix}"`
@@ -81,7 +87,7 @@ export const make = (table: string): Statements => {
       // Partial indices: a message is in at most two of them, and what is done is in none.
       `CREATE INDEX ${name("ready")} ON ${q} (priority DESC, since) WHERE state = 'ready'`,
       `CREATE INDEX ${name("until")} ON ${q} (until, state) WHERE state IN ('leased', 'delayed')`,
-      `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND state <> 'done' AND state <> 'dead'`,
+      `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND ${live()}`,
       `CREATE INDEX ${name("dead")} ON ${q} (since) WHERE state = 'dead'`
     ],
     // An id that is there already changes nothing, unless it is done and forgotten by now: then it arrives anew.
@@ -93,21 +99,24 @@ export const make = (table: string): Statements => {
          deliveries = 0, payload = excluded.payload, metadata = excluded.metadata
        WHERE state = 'done' AND until <= excluded.since`,
     // Only the first live message of a key is ready; the others wait for it. `?`: the keys, as a JSON array.
-    block: `UPDATE ${q} AS m SET state = 'blocked'
-      WHERE m.key IN (SELECT value FROM json_each(?)) AND m.state IN ('ready', 'delayed')
-        AND EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.seq <> m.seq
-          AND (e.state = 'leased' OR (e.state IN ('ready', 'delayed') AND e.seq < m.seq)))`,
+    block: `UPDATE ${q} AS m INDEXED BY ${name("key")} SET state = 'blocked'
+      WHERE m.key IN (SELECT value FROM json_each(?)) AND m.state IN ('ready', 'delayed') AND ${live("m")}
+        AND EXISTS (SELECT 1 FROM ${q} AS e INDEXED BY ${name("key")}
+          WHERE e.key = m.key AND e.state IN ('ready', 'delayed', 'leased') AND ${live("e")}
+            AND e.seq <> m.seq AND (e.state = 'leased' OR e.seq < m.seq))`,
     unblock: `UPDATE ${q} AS m SET state = CASE WHEN until > ? THEN 'delayed' ELSE 'ready' END,
         since = max(since, coalesce(until, since))
-      WHERE m.seq IN (SELECT min(b.seq) FROM ${q} AS b
-          WHERE b.key IN (SELECT value FROM json_each(?)) AND b.state = 'blocked' GROUP BY b.key)
-        AND NOT EXISTS (SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.state IN ('ready', 'leased', 'delayed'))`,
+      WHERE m.seq IN (SELECT (SELECT b.seq FROM ${q} AS b INDEXED BY ${name("key")}
+            WHERE b.key = k.value AND b.state = 'blocked' AND ${live("b")} ORDER BY b.seq LIMIT 1)
+          FROM json_each(?) AS k WHERE NOT EXISTS (SELECT 1 FROM ${q} AS e INDEXED BY ${name("key")}
+            WHERE e.key = k.value AND e.state IN ('ready', 'delayed', 'leased') AND ${live("e")}))`,
     claim: `UPDATE ${q} SET state = 'leased', until = ?, claim = claim + 1
       WHERE seq IN (SELECT seq FROM ${q} WHERE state = 'ready' ORDER BY priority DESC, since, seq LIMIT ?) ${claimed}`,
     claimId: `UPDATE ${q} AS m SET state = 'leased', since = max(since, coalesce(until, since)), until = ?,
         claim = claim + 1
       WHERE id = ? AND (state IN ('ready', 'delayed') OR (state = 'blocked' AND NOT EXISTS (
-        SELECT 1 FROM ${q} AS e WHERE e.key = m.key AND e.state = 'leased'))) ${claimed}`,
+        SELECT 1 FROM ${q} AS e INDEXED BY ${name("key")}
+        WHERE e.key = m.key AND e.state = 'leased' AND ${live("e")}))) ${claimed}`,
     wakeDue: `UPDATE ${q} SET state = 'ready', since = CASE state WHEN 'delayed' THEN until ELSE since END,
         deliveries = deliveries + (state = 'leased'), until = NULL
       WHERE seq IN (SELECT seq FROM ${q} WHERE state IN ('leased', 'delayed') AND until <= ? ORDER BY until LIMIT ?)`,
@@ -131,7 +140,7 @@ export const make = (table: string): Statements => {
       WHERE q.seq IS NULL`,
     count: `SELECT
         (SELECT count(*) FROM ${q} WHERE state = 'ready')
-          + (SELECT count(*) FROM ${q} WHERE key IS NOT NULL AND state <> 'done' AND state <> 'dead' AND state = 'blocked')
+          + (SELECT count(*) FROM ${q} AS b WHERE b.key IS NOT NULL AND b.state = 'blocked' AND ${live("b")})
           AS ready,
         (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'leased') AS inFlight,
         (SELECT count(*) FROM ${q} WHERE state IN ('leased', 'delayed') AND state = 'delayed') AS delayed`,
