@@ -16,7 +16,7 @@ class Elsewhere extends Connector.Sink<Elsewhere>()("elsewhere", Item) {}
 const [role = "", folder = "", ...rest] = process.argv.slice(2)
 const [from = 0, to = 0] = rest.map(Number)
 
-const file = (name: string) => Sqlite.layer({ filename: path.join(folder, name) })
+const file = (name: string, synchronous?: "normal") => Sqlite.layer({ filename: path.join(folder, name), synchronous })
 const say = (text: string) => Effect.sync(() => void process.stdout.write(`${text}\n`))
 const batch = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => Transaction.make(`${from + index}`, { n: from + index }))
@@ -64,7 +64,8 @@ const watching = <E>(effect: Effect.Effect<void, E>) =>
   Effect.tapError(effect, (error) => say(`error ${String(error)}`))
 
 const keyed = Sql.queue(Items, { key: ({ id }) => Number(id) % 2 === 0 ? `${Number(id) % 46}` : undefined }).pipe(
-  Layer.provideMerge(file("queue.db"))
+  // What is tried with it is the lock, not the disk.
+  Layer.provideMerge(file("queue.db", "normal"))
 )
 const nanoseconds = () => process.hrtime.bigint()
 
