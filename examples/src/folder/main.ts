@@ -33,7 +33,7 @@ const program = Effect.gen(function*() {
   yield* Effect.promise(() => writeFile(join(inbox, "colours.txt"), "red\ngreen\nblue\n"))
   yield* Effect.promise(() => writeFile(join(inbox, "nothing.txt"), ""))
 
-  // `streaming: true` would go on watching. These files are complete, so there is no need to see that they stay as they are.
+  // With `loop.streaming` it would go on watching. These files are complete: no need to wait until they no longer grow.
   yield* Task.run(count).pipe(Effect.provide(Folder.source(Inbox, { path: inbox, pattern: "*.txt", stableFor: 0 })))
 
   yield* Console.log(`done: ${(yield* Effect.promise(() => readdir(join(inbox, "done")))).join(", ")}`)

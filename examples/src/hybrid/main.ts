@@ -28,7 +28,7 @@ const fulfil = Task.consumer(
     Shipments,
     ({ id, payload: { customer } }, pieces) => Transaction.make(`shipment-${id}`, { customer, pieces })
   ),
-  // Several outputs, or none for an order without lines. Their ids follow from the input, so that a second time is no harm.
+  // Several outputs, or none for an order without lines. Their ids follow from the input: a second time does no harm.
   Task.dispatch(
     InvoiceLines,
     ({ id, payload: { lines } }) =>

@@ -50,7 +50,10 @@ export const profits = Task.consumer(
   })
 )
 
-/** Where everything is kept: a database and a file in one folder. The lease is what a killed run holds films for. */
+/**
+ * Where everything is kept: a database and a file in one folder. What a killed run held is free again after the lease;
+ * `synchronous: "normal"` survives a kill, and is quick on slow disks too.
+ */
 export const layers = (folder: string) =>
   Layer.mergeAll(
     Sql.queue(RawFilms, { table: "films" }),
@@ -59,4 +62,4 @@ export const layers = (folder: string) =>
     Jsonl.sink(ProfitLines, { path: `${folder}/profits.jsonl` }),
     Sql.deadLetters(DeadFilms),
     Prices.layer
-  ).pipe(Layer.provideMerge(Sqlite.layer({ filename: `${folder}/movies.db` })))
+  ).pipe(Layer.provideMerge(Sqlite.layer({ filename: `${folder}/movies.db`, synchronous: "normal" })))

@@ -27,7 +27,10 @@ export const layer = Layer.effect(
   })
 )
 
-/** Consumer prices in the United States, 1982 to 1984 = 100 (Bureau of Labor Statistics), by year from 1928. */
+/**
+ * Consumer prices in the United States, 1982 to 1984 = 100 (Bureau of Labor Statistics), from 1928 to 2010. Those of any
+ * other year are taken for those of 2010.
+ */
 // dprint-ignore
 const byYear = [
   17.1, 17.1,

@@ -21,7 +21,10 @@ const orderProcessor = Task.consumer(
   Task.dispatch(Receipts, (order, receipt) => Transaction.make(`receipt-${order.id}`, receipt)),
   Task.deadLetter(DeadOrders),
   Task.decide({ OutOfStock: Decision.deadLetter }),
-  Task.policy({ loop: { concurrency: 5 }, process: { timeout: "2 seconds" } })
+  Task.policy({
+    loop: { concurrency: 5 },
+    process: { retry: { maxAttempts: 3, backoff: "1 second" }, timeout: "5 seconds" }
+  })
 )
 
 // Sql.queue, Sql.table and others of the same keys keep everything on disk: another Layer, the same task.
