@@ -98,7 +98,7 @@ const roles: Record<string, Effect.Effect<unknown, unknown>> = {
         const began = nanoseconds()
         if (Number(id) % 10 === 0) yield* Effect.sleep(1)
         yield* say(`handled ${id} ${began} ${nanoseconds()}`)
-      })).pipe(Task.policy({ loop: { concurrency: 8, streaming: true } }))
+      })).pipe(Task.policy({ loop: { concurrency: 32, streaming: true } }))
     yield* Task.run(task).pipe(Effect.provideService(Items, {
       sink,
       source: {
