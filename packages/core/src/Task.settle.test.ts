@@ -5,6 +5,7 @@ import { Connector, Control, Memory, Reason, Task, Transaction } from "./index.t
 import { Faults, PushSource } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int })) {}
+class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Int) {}
 class Results extends Connector.Sink<Results>()("results", Schema.Int) {}
 
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => Transaction.make(`n-${n}`, { n }))
@@ -125,6 +126,22 @@ describe("a lease", () => {
       assert.deepStrictEqual(acked, ["n-0", "n-1", "n-2"])
       assert.deepStrictEqual([ids(ready), ids(inFlight)], [[], ["n-3"]])
     }).pipe(Effect.provide(source(4, { lease: "9 seconds", requeueDelay: "engine" }))))
+
+  it.effect("counts from its arrival, however long the source has waited for it", () =>
+    Effect.gen(function*() {
+      const starts: Array<number> = []
+      const task = Task.consumer("late", Jobs, () =>
+        Effect.clockWith((clock) =>
+          Effect.sync(() => void starts.push(clock.currentTimeMillisUnsafe()))
+        )).pipe(
+          Task.policy({ loop: { streaming: true } })
+        )
+      yield* Effect.forkChild(Task.run(task))
+      yield* TestClock.adjust("1500 millis")
+      yield* Connector.send(Jobs, Transaction.make("late", 1))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(starts, [1500])
+    }).pipe(Effect.provide(Memory.queue(Jobs, [], { lease: "1 second" }))))
 
   it.effect("that is lost while the work runs ends in redelivered: nothing is dispatched, no exception step", () =>
     Effect.gen(function*() {

@@ -168,7 +168,8 @@ export class Intake {
     // interruption in between.
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(fetch), (deliveries) => {
-        const items = deliveries.map((delivery) => this.item(delivery))
+        const expiresAt = this.options.expiry(this.options.watcher.now())
+        const items = deliveries.map((delivery) => this.item(delivery, expiresAt))
         return Effect.map(decodeAhead(plan, items), () => {
           for (const item of items) orderKey(plan.orderBy!, item)
           return items
@@ -211,8 +212,10 @@ export class Intake {
     this.failures = 0
     this.empties = 0
     this.observe(arrived.length, now)
+    // A lease counts from its arrival: a source may have waited for longer than a lease lasts before it gave one.
+    const expiresAt = this.options.expiry(now)
     const items = plan.orderBy === undefined
-      ? (arrived as ReadonlyArray<Delivery>).map((delivery) => this.item(delivery))
+      ? (arrived as ReadonlyArray<Delivery>).map((delivery) => this.item(delivery, expiresAt))
       : arrived as ReadonlyArray<Item.Item>
     const left = Math.max(0, plan.limit - tally.fetched)
     tally.fetched += items.length
@@ -230,11 +233,11 @@ export class Intake {
     return kept > 0
   }
 
-  private item(delivery: Delivery): Item.Item {
+  private item(delivery: Delivery, expiresAt: number): Item.Item {
     const { plan } = this.options
     const deliveries = delivery.deliveries + (this.counts?.get(delivery.transaction.id) ?? 0)
     const key = plan.lanes ? delivery.key : undefined
-    const item = Item.make(delivery, deliveries, key, this.options.expiry(this.startedAt))
+    const item = Item.make(delivery, deliveries, key, expiresAt)
     if (plan.prepared !== undefined) item.transaction = plan.prepared
     return item
   }
