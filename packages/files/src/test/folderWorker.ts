@@ -1,7 +1,6 @@
 /**
- * A process that consumes a watched folder, for tests that kill it: `folderWorker.ts <folder> <ledger> <streaming>`.
- * It writes the name and the delivery's path of every file that it processes to the ledger, before the file is
- * acknowledged.
+ * A process that consumes a watched folder, for tests that kill it: `folderWorker.ts <folder> <ledger> <lease> <streaming>`.
+ * It writes the name and the content of every file that it processes to the ledger, which is there once it runs.
  */
 import { Connector, Task } from "@ergon/core"
 import { Effect } from "effect"
@@ -10,7 +9,7 @@ import { Folder } from "../index.ts"
 
 class Inbox extends Connector.Source<Inbox>()("inbox", Folder.File) {}
 
-const [folder = "", ledger = "", streaming = "false"] = process.argv.slice(2)
+const [folder = "", ledger = "", lease = "", streaming = ""] = process.argv.slice(2)
 
 const task = Task.consumer("worker", Inbox, ({ payload }) =>
   Effect.sync(() => {
@@ -23,6 +22,7 @@ const task = Task.consumer("worker", Inbox, ({ payload }) =>
     })
   )
 
+fs.appendFileSync(ledger, "")
 await Effect.runPromise(
-  Effect.provide(Task.run(task), Folder.source(Inbox, { path: folder, stableFor: 0, lease: 500, poll: 20 }))
+  Effect.provide(Task.run(task), Folder.source(Inbox, { path: folder, stableFor: 0, lease: Number(lease), poll: 20 }))
 )

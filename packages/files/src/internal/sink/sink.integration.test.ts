@@ -1,6 +1,6 @@
-import { Transaction } from "@ergon/core"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Logger, Schema, Scope, Stream } from "effect"
+import { Connector, Memory, Task, Transaction } from "@ergon/core"
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
 import { Csv } from "effect/encoding"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -17,12 +17,26 @@ const folder = Effect.acquireRelease(
   (folder) => Effect.promise(() => fs.rm(folder, { recursive: true, force: true }))
 )
 
-const start = (kind: string, file: string, confirmed: string, from: number, limit?: string): ChildProcess => {
-  const command = [process.execPath, "--conditions=@ergon/source", worker, kind, file, confirmed, String(from)]
-  return limit === undefined
-    ? spawn(command[0]!, command.slice(1), { stdio: ["ignore", "ignore", "pipe"] })
-    : spawn("/bin/sh", ["-c", `${limit}; exec "$@"`, "sh", ...command], { stdio: ["ignore", "ignore", "pipe"] })
+const children = new Set<ChildProcess>()
+
+const start = (
+  kind: string,
+  file: string,
+  confirmed: string,
+  from: number,
+  prefix: ReadonlyArray<string> = []
+): ChildProcess => {
+  const node = [process.execPath, "--conditions=@ergon/source", worker, kind, file, confirmed, String(from)]
+  const [command = "", ...rest] = [...prefix, ...node]
+  const child = spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] })
+  children.add(child)
+  return child
 }
+
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL")
+  children.clear()
+})
 
 const ended = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
@@ -34,6 +48,8 @@ const confirmedIn = async (file: string): Promise<ReadonlyArray<number>> => {
 }
 
 const Row = Schema.Struct({ batch: Schema.String, index: Schema.String, text: Schema.String })
+class In extends Connector.Source<In>()("in", Row) {}
+class Out extends Connector.Sink<Out>()("out", Row) {}
 const decodeRow = Schema.decodeUnknownSync(Row)
 
 const opened = {
@@ -145,6 +161,82 @@ describe("a sink whose disk is full", () => {
         assert.lengthOf(yield* Effect.promise(() => rowsOf.jsonl(file)), 41)
       })
   )
+
+  it.live.skipIf(!mountable)(
+    "keeps a task waiting until there is room, and loses nothing (needs mount)",
+    () =>
+      Effect.gen(function*() {
+        const disk = yield* smallDisk
+        const file = path.join(disk!, "out.jsonl")
+        const filler = path.join(disk!, "filler")
+        yield* Effect.promise(() => fs.writeFile(filler, "x".repeat(40 * 1024)))
+        const full = yield* Deferred.make<void>()
+        const out = Connector.layerSink(
+          Out,
+          Effect.map(opened.jsonl(file), (sink) => ({
+            ...sink,
+            dispatch: (transactions) =>
+              Effect.tapError(sink.dispatch(transactions), () => Deferred.succeed(full, undefined))
+          }))
+        )
+        const task = Task.consumer("copy", In, ({ payload }) => Effect.succeed(payload)).pipe(
+          Task.dispatch(Out, ({ id }, row) => Transaction.make(id, row)),
+          Task.discardFailures,
+          Task.policy({ loop: { concurrency: 8 } })
+        )
+        const running = yield* Effect.forkChild(
+          Effect.provide(Task.run(task), Layer.merge(Memory.source(In, many(40, 1000)), out))
+        )
+        yield* Deferred.await(full)
+        yield* Effect.promise(() => fs.rm(filler))
+        const { fetched, succeeded } = yield* Fiber.join(running)
+        assert.deepStrictEqual({ fetched, succeeded }, { fetched: 40, succeeded: 40 })
+        const indices = (yield* Effect.promise(() => rowsOf.jsonl(file))).map(({ index }) => Number(index))
+        assert.deepStrictEqual(indices.toSorted((left, right) => left - right), Array.from({ length: 40 }, (_, n) => n))
+      }).pipe(quietly)
+  )
+})
+
+const canTrace = await new Promise<boolean>((resolve) => {
+  const child = spawn("strace", ["-o", "/dev/null", "true"], { stdio: "ignore" })
+  child.on("error", () => resolve(false)).on("exit", (code) => resolve(code === 0))
+})
+
+/** What a line of a trace says, as far as it matters here. */
+const step = (line: string, file: string): ReadonlyArray<string> => {
+  if (line.includes("resumed>")) return []
+  if (line.includes(`openat(`)) return line.includes(`"${file}", `) && line.includes("O_EXCL") ? ["create"] : []
+  if (line.includes(" fsync(")) return line.includes(`<${path.dirname(file)}>`) ? ["flush the folder"] : []
+  if (line.includes(" write(")) return line.includes(`<${file}.confirmed>`) ? ["confirm"] : []
+  if (!line.includes(`<${file}>`)) return []
+  return line.includes(" pwrite64(") ? ["write"] : line.includes(" fdatasync(") ? ["flush"] : []
+}
+
+describe("the system calls of a sink", () => {
+  it.live.skipIf(!canTrace)(
+    "flush before they confirm, with one write and one flush a batch (needs strace)",
+    () =>
+      Effect.gen(function*() {
+        const file = path.join(yield* folder, "out.jsonl")
+        const trace = `${file}.trace`
+        const strace = ["strace", "-f", "-y", "-o", trace, "-e", "trace=openat,write,pwrite64,fsync,fdatasync"]
+        yield* Effect.promise(async () => {
+          const child = start("jsonl", file, `${file}.confirmed`, 0, strace)
+          while ((await confirmedIn(`${file}.confirmed`)).length < 10) {
+            assert.isNull(child.exitCode)
+            await new Promise((resolve) => setTimeout(resolve, 5))
+          }
+          // strace ignores signals while what it traces is running.
+          process.kill(Number.parseInt(await fs.readFile(trace, "utf8"), 10), "SIGKILL")
+          await ended(child)
+        })
+        const text = yield* Effect.promise(() => fs.readFile(trace, "utf8"))
+        const steps = text.split("\n").flatMap((line) => step(line, file))
+        assert.deepStrictEqual(steps.slice(0, 2), ["create", "flush the folder"])
+        const batches = Array.from({ length: 10 }, () => ["write", "flush", "confirm"]).flat()
+        assert.deepStrictEqual(steps.slice(2, 32), batches)
+      })
+  )
 })
 
 describe("a sink whose file may not grow", () => {
@@ -152,7 +244,7 @@ describe("a sink whose file may not grow", () => {
     Effect.gen(function*() {
       const file = path.join(yield* folder, "out.jsonl")
       // The unit of `ulimit -f` is 512 bytes.
-      const child = start("jsonl", file, `${file}.confirmed`, 0, "ulimit -f 400")
+      const child = start("jsonl", file, `${file}.confirmed`, 0, ["/bin/sh", "-c", "ulimit -f 400; exec \"$@\"", "sh"])
       let said = ""
       child.stderr?.on("data", (data: Buffer) => {
         said += data.toString()
