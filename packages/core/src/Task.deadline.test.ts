@@ -184,6 +184,17 @@ describe("the transaction's deadline", () => {
       ])
     ))
 
+  it.effect("ends with the start of the exception step, also before it has passed", () =>
+    Effect.gen(function*() {
+      const hooks: Array<string> = []
+      const task = Task.consumer("failing", Numbers, () => Effect.fail(new Refused())).pipe(
+        Task.policy({ transaction: { timeout: "1 second" } }),
+        Task.onFailure(({ category }) => Effect.delay(Effect.sync(() => void hooks.push(category)), "20 seconds"))
+      )
+      const [outcome] = yield* outcomes(task)
+      assert.deepStrictEqual([outcome?._tag, hooks], ["failed", ["business"]])
+    }).pipe(Effect.provide(source(1))))
+
   it.effect("an exception step that runs out of its own budget ends in a requeue, not in a second exception step", () =>
     Effect.gen(function*() {
       let hooks = 0

@@ -454,12 +454,12 @@ describe("fetching", () => {
       const task = working(log, quick, { fetch: { retry: { maxAttempts: 3, backoff: "1 second" } } })
       const error = yield* Effect.flip(run(task, "1 minute"))
       assert.instanceOf(error, ConnectorError.FetchError)
-      assert.deepStrictEqual(log.starts, [[0, 3000]])
+      assert.deepStrictEqual(log.starts, [[0, 3000], [1, 6000]])
     }).pipe(
       Effect.provide(
         source(9).pipe(
           Faults.source(Numbers, {
-            fetch: (call) => call === 3 ? undefined : Faults.failBefore(connection)
+            fetch: (call) => call === 3 || call === 6 ? undefined : Faults.failBefore(connection)
           })
         )
       )
