@@ -1,7 +1,8 @@
 import { Connector, Disposition, Transaction } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { Sql, Sqlite } from "./index.ts"
 import { filename, idOf, inMemory, item, Items, open, openClosable } from "./test/queues.ts"
 
 const one = { ready: 1, inFlight: 0, delayed: 0 }
@@ -121,6 +122,37 @@ describe("delays", () => {
       yield* TestClock.adjust("1 second")
       yield* producer.send(item("1"))
       yield* TestClock.adjust("50 millis")
+      assert.deepStrictEqual((yield* Fiber.join(waiting)).map(idOf), ["1"])
+    }))
+
+  it.live("while it waits it takes no lock: who holds one does not disturb it", () =>
+    Effect.gen(function*() {
+      const file = yield* filename
+      const layer = Sql.queue(Items, { poll: "10 millis" }).pipe(
+        Layer.provide(Sqlite.layer({ filename: file, busy: "20 millis" }))
+      )
+      const { source } = Context.get(yield* Layer.build(layer), Items)
+      const other = yield* open(file)
+      const waiting = yield* Effect.forkChild(source.fetch({ max: 1, wait: Duration.millis(400) }), {
+        startImmediately: true
+      })
+      yield* other.sql.withTransaction(Effect.sleep("200 millis"))
+      yield* other.send(item("1"))
+      assert.deepStrictEqual((yield* Fiber.join(waiting)).map(idOf), ["1"])
+    }))
+
+  it.effect("what another part of this process delays on the same connection is noticed in time", () =>
+    Effect.gen(function*() {
+      const file = yield* filename
+      const queue = yield* open(file)
+      const again = yield* Layer.build(Layer.fresh(Sql.queue(Items, { delay: () => "3 seconds" }))).pipe(
+        Effect.provide(queue.context)
+      )
+      const waiting = yield* Effect.forkChild(queue.source.fetch({ max: 1, wait: Duration.hours(1) }), {
+        startImmediately: true
+      })
+      yield* Connector.send(Items, item("1")).pipe(Effect.provide(again))
+      yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual((yield* Fiber.join(waiting)).map(idOf), ["1"])
     }))
 })

@@ -109,7 +109,7 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
         })
       }).pipe(Effect.uninterruptible)
 
-    /** Until a change of another process, or until something is due; looks every `poll`. */
+    /** Until a change of another process, or until something is due; looks every `poll`, which takes no lock. */
     const elsewhere = (until: number, seen: number): Effect.Effect<void, SqlError> =>
       Effect.suspend(() => {
         const now = clock.currentTimeMillisUnsafe()
@@ -126,6 +126,7 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
     ): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
       Effect.suspend(() => {
         const before = database.changes.count(table)
+        store.lookAtNextClaim()
         return Effect.flatMap(
           Effect.flatMap(
             Effect.mapError(database.version, fetchError),

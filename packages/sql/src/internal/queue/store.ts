@@ -67,6 +67,8 @@ export class Store {
   private readonly statements: Statements
   /** When something may have become due: by what this process knows, and at the latest after `poll`. */
   private nextLook = 0
+  /** When something is due, by what the table said at the last look and what this process has done since. */
+  private nextDue = Infinity
   /** How far the walk that forgets old ids has come: it begins anywhere, so that short processes cover the table too. */
   private walked: number | undefined
   private toWalk = leastWalk
@@ -94,7 +96,7 @@ export class Store {
     for (const { delay, id, key, metadata, payload, priority } of rows) {
       if (delay > 0) {
         const until = after(now, delay)
-        this.nextLook = Math.min(this.nextLook, until)
+        this.isDue(until)
         params.push(id, "delayed", priority, now, until, key, payload, metadata)
       } else {
         params.push(id, "ready", priority, now, null, key, payload, metadata)
@@ -108,7 +110,7 @@ export class Store {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const until = now + this.options.lease
       const claim = Effect.map(this.query<ClaimedRow>(this.statements.claim, [until, max]), (rows) => {
-        if (rows.length > 0) this.nextLook = Math.min(this.nextLook, until)
+        if (rows.length > 0) this.isDue(until)
         // RETURNING keeps no order.
         return { rows: rows.length < 2 ? rows : rows.toSorted(inOrder), until }
       })
@@ -123,7 +125,7 @@ export class Store {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const until = now + this.options.lease
       const claim = Effect.flatMap(this.query<ClaimedRow>(this.statements.claimId, [until, id]), ([row]) => {
-        this.nextLook = Math.min(this.nextLook, until)
+        this.isDue(until)
         const claimed = { row, until }
         return row === undefined || row.key === null
           ? Effect.succeed(claimed)
@@ -139,14 +141,25 @@ export class Store {
       this.run(this.statements.wakeDue, [now, mostDue]),
       (changes) =>
         Effect.map(this.query<{ readonly due: number | null }>(this.statements.nextDue, []), ([row]) => {
-          this.nextLook = changes === mostDue ? now : Math.min(row?.due ?? Infinity, now + this.options.poll)
+          this.nextDue = changes === mostDue ? now : row?.due ?? Infinity
+          this.nextLook = Math.min(this.nextDue, now + this.options.poll)
         })
     )
   }
 
+  private isDue(at: number): void {
+    this.nextLook = Math.min(this.nextLook, at)
+    this.nextDue = Math.min(this.nextDue, at)
+  }
+
   /** When a fetch that found nothing should look again, unless something changes before. */
   get lookAgainAt(): number {
-    return this.nextLook
+    return this.nextDue
+  }
+
+  /** The next claim looks at what is due: somebody else may have changed the table. */
+  lookAtNextClaim(): void {
+    this.nextLook = 0
   }
 
   /** Settles a batch; answers with the receipts that are no longer held. Marks nothing: the commit may be to come. */
@@ -171,7 +184,7 @@ export class Store {
       if (requeue.length > 0) step(statements.requeue, [now], requeue, pairsOf(requeue), "ready")
       if (delay.length > 0) {
         const pairs = json(delay.map(([{ claim, seq }, delay]) => [seq, claim, after(now, delay)]))
-        for (const [, wait] of delay) this.nextLook = Math.min(this.nextLook, after(now, wait))
+        for (const [, wait] of delay) this.isDue(after(now, wait))
         step(statements.delay, [], delay.map(([receipt]) => receipt), pairs, "delayed")
       }
       if (bury.length > 0) {
