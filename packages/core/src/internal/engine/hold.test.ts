@@ -10,7 +10,11 @@ const holding = Effect.gen(function*() {
   const watcher = new Watcher(clock, Effect.runForkWith(yield* Effect.context<never>()))
   yield* Effect.addFinalizer(() => Effect.sync(() => watcher.close()))
   const ready: Array<string> = []
-  return { hold: new Hold<string>(watcher, (value) => ready.push(`${value} at ${watcher.now()}`)), ready, watcher }
+  return {
+    hold: new Hold<string>(watcher, (values) => ready.push(...values.map((value) => `${value} at ${watcher.now()}`))),
+    ready,
+    watcher
+  }
 })
 
 describe("Hold", () => {
@@ -34,6 +38,19 @@ describe("Hold", () => {
       for (const value of ["a", "b", "c"]) hold.until(10, value)
       yield* TestClock.adjust(10)
       assert.deepStrictEqual(ready, ["a at 10", "b at 10", "c at 10"])
+    }))
+
+  it.effect("what is due together is let go together", () =>
+    Effect.gen(function*() {
+      const { watcher } = yield* holding
+      const batches: Array<ReadonlyArray<string>> = []
+      const hold: Hold<string> = new Hold(watcher, (values) => {
+        assert.strictEqual(hold.size, 0)
+        batches.push(values)
+      })
+      for (const value of ["a", "b", "c"]) hold.until(10, value)
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual(batches, [["a", "b", "c"]])
     }))
 
   it.effect("what is due already goes without a wait", () =>
@@ -60,7 +77,7 @@ describe("Hold", () => {
     Effect.gen(function*() {
       const { watcher } = yield* holding
       const times: Array<number> = []
-      const hold: Hold<number> = new Hold(watcher, (round) => {
+      const hold: Hold<number> = new Hold(watcher, ([round = 0]) => {
         times.push(watcher.now())
         if (round < 3) hold.until(watcher.now() + 10, round + 1)
       })

@@ -7,11 +7,12 @@ import type { Watched, Watcher } from "./watcher.ts"
 export class Hold<A> {
   private readonly watcher: Watcher
   private readonly entry: Watched
-  private readonly ready: (value: A) => void
+  private readonly ready: (values: ReadonlyArray<A>) => void
   // Kept in the order of their times; there are few.
   private held: Array<{ readonly at: number; readonly value: A }> = []
 
-  constructor(watcher: Watcher, ready: (value: A) => void) {
+  /** `ready` gets everything that is due at once: what it starts may be over before it returns. */
+  constructor(watcher: Watcher, ready: (values: ReadonlyArray<A>) => void) {
     this.watcher = watcher
     this.ready = ready
     this.entry = watcher.entry((now) => this.due(now))
@@ -40,6 +41,6 @@ export class Hold<A> {
     while (count < this.held.length && this.held[count]!.at <= now) count++
     const ready = this.held.splice(0, count)
     if (this.held.length > 0) this.watcher.set(this.entry, this.held[0]!.at)
-    for (const { value } of ready) this.ready(value)
+    this.ready(ready.map(({ value }) => value))
   }
 }

@@ -38,10 +38,8 @@ import { Tally } from "./tally.ts"
 import { type Watched, Watcher } from "./watcher.ts"
 
 const startsPerTick = 128
-// Settled items that the source has not confirmed: a slow source holds the loop up, it does not fill the memory.
-const mostUnconfirmed = 4096
-// Waiting behind the heads of their lanes: a slow key does not stop the others, and does not fill the memory.
-const mostInLanes = 4096
+// Unconfirmed, in lanes, and held for later, each: what does not move holds the loop up and does not fill the memory.
+const mostWaiting = 4096
 
 export interface LoopOptions {
   readonly plan: Plan
@@ -93,7 +91,7 @@ export class Loop implements Engine {
     this.rate = plan.rate === undefined ? undefined : new RateLimit(plan.rate.limit, plan.rate.interval)
     const watcher = this.watcher = new Watcher(options.clock, options.fork)
     this.nextStart = watcher.entry(() => this.pump())
-    const warn: Engine["warn"] = (message, annotations) => this.warn(message, annotations)
+    const warn: Engine["warn"] = (...args) => this.warn(...args)
     const soon: Engine["soon"] = (task) => this.soon(task)
     this.slots = new Slots(options.context, watcher, (slot, now) => due(this, slot, now))
     this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
@@ -195,8 +193,9 @@ export class Loop implements Engine {
     if (this.pumping || this.yielding || this.phase === "ended") return
     this.pumping = true
     try {
-      while (this.startAll() && this.phase === "running" && this.settler.unconfirmed < mostUnconfirmed) {
-        if (this.lanes.waiting >= mostInLanes || this.options.behind()) break
+      while (this.startAll() && this.phase === "running") {
+        const waiting = Math.max(this.settler.unconfirmed, this.lanes.waiting, this.requeues.size)
+        if (waiting >= mostWaiting || this.options.behind()) break
         if (!this.intake.fetch(this.concurrency - this.slots.active)) break
       }
     } finally {

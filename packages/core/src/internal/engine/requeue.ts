@@ -35,8 +35,8 @@ export class Requeues {
     // A source that keeps an order cannot keep it for what it has handed over already.
     this.local = lanes || capabilities.settlement !== "each" || capabilities.ordering === "total"
     this.delays = capabilities.requeueDelay === "native"
-    this.hold = new Hold(options.watcher, (item) => {
-      this.due(item)
+    this.hold = new Hold(options.watcher, (items) => {
+      for (const item of items) this.due(item)
       options.pump()
     })
   }

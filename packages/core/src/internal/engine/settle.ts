@@ -65,9 +65,9 @@ export class Settler {
     })
   }
 
-  /** How many are handed over and not confirmed. Items behind a watermark's gap do not count. */
+  /** How many are handed over and not confirmed, those behind an unfinished position included. */
   get unconfirmed(): number {
-    return this.pending.length + this.batch.length
+    return this.pending.length + this.batch.length + (this.watermarks?.behind ?? 0)
   }
 
   get idle(): boolean {

@@ -30,6 +30,22 @@ describe("Watermarks", () => {
     assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["p3"]])
   })
 
+  it("counts what stands finished behind a gap", () => {
+    const watermarks = new Watermarks()
+    const [p1, p2, p3] = fetched(watermarks, "p1", "p2", "p3")
+    watermarks.finished(p2!)
+    watermarks.finished(p2!)
+    watermarks.finished(p3!)
+    assert.strictEqual(watermarks.behind, 2)
+    watermarks.finished(p1!)
+    watermarks.takeFinished()
+    assert.strictEqual(watermarks.behind, 0)
+    const [, q2] = fetched(watermarks, "q1", "q2")
+    watermarks.finished(q2!)
+    watermarks.takeStranded()
+    assert.strictEqual(watermarks.behind, 0)
+  })
+
   it("partitions do not wait for each other; without a partition there is one", () => {
     const watermarks = new Watermarks()
     const [, q1] = fetched(watermarks, "p1", "q1")

@@ -18,6 +18,9 @@ export class Watermarks {
   private readonly partitions = new Map<string, Array<Entry>>()
   private readonly entries = new Map<Item, Entry>()
 
+  /** How many are finished and stand behind one that is not. */
+  behind = 0
+
   /** Deliveries in the order of their fetch. */
   fetched(item: Item): void {
     const partition = item.delivery.partition ?? ""
@@ -41,7 +44,9 @@ export class Watermarks {
 
   finished(item: Item): void {
     const entry = this.entries.get(item)
-    if (entry !== undefined) entry.finished = true
+    if (entry === undefined || entry.finished) return
+    entry.finished = true
+    this.behind++
   }
 
   /** Given back, or no longer ours: it stays a gap. */
@@ -67,6 +72,7 @@ export class Watermarks {
       let count = 0
       while (count < open.length && open[count]!.finished) count++
       if (count === 0) continue
+      this.behind -= count
       const run = open.splice(0, count).map((entry) => entry.item)
       for (const item of run) this.entries.delete(item)
       if (open.length === 0) this.partitions.delete(partition)
@@ -84,6 +90,7 @@ export class Watermarks {
           stranded.push(entry.item)
           this.entries.delete(entry.item)
           entry.finished = false
+          this.behind--
         }
       }
     }
