@@ -305,6 +305,9 @@ describe("Folder.source", () => {
       yield* Effect.promise(() => fs.rmdir(path.join(inbox, "done")))
       yield* settle(source, deliveries, Disposition.ack)
       assert.deepStrictEqual(yield* list(inbox, "done"), ["a"])
+      yield* Effect.promise(() => fs.rmdir(path.join(inbox, "processing")))
+      yield* write(inbox, "b")
+      assert.deepStrictEqual(names(yield* fetch(source, 1, 30)), ["b"])
     }))
 
   it.live("fails when the folder is removed, or cannot be used", () =>

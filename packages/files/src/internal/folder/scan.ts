@@ -29,11 +29,22 @@ export interface Claimed {
   readonly open: ReadonlyArray<Open>
 }
 
+/** The names below `processing/`, which is made again when somebody removed it. */
+const claimNames = async (place: Place): Promise<ReadonlyArray<string>> => {
+  try {
+    return await fs.readdir(place.processing)
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error
+    await fs.mkdir(place.processing)
+    return []
+  }
+}
+
 export const scanClaimed = async (place: Place, now: number): Promise<Claimed> => {
   const names = new Set<string>()
   const open: Array<Open> = []
   let held = 0
-  for (const entry of (await fs.readdir(place.processing)).toSorted()) {
+  for (const entry of (await claimNames(place)).toSorted()) {
     const claim = parseClaimName(entry)
     if (claim === undefined) continue
     const directory = path.join(place.processing, entry)

@@ -17,7 +17,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { codeOf } from "../ioReason.ts"
 import { type Layout, Mismatch } from "./layout.ts"
-import { type Lock, lock } from "./lock.ts"
+import { type Lock, lock } from "../lock.ts"
 
 /** The path that names the file itself, whatever links lead there: so that one file has one lock. */
 const realPath = async (file: string): Promise<string> => {

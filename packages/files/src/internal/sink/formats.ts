@@ -27,13 +27,18 @@ export const csvSink = (
   given: ReadonlyArray<string> | undefined
 ): Effect.Effect<SinkService, DispatchError, Scope.Scope> =>
   Effect.suspend(() => {
-    const columns = given ?? columnsOf(payload)
+    const fields = columnsOf(payload)
+    const columns = given ?? fields
     if (columns === undefined) {
       return Effect.fail(refused(`the schema of "${path}" does not name its fields: give the columns`))
     }
     const twice = columns.find((name, index) => columns.indexOf(name) !== index)
     if (twice !== undefined) return Effect.fail(refused(`the column "${twice}" of "${path}" is there twice`))
     if (columns.length === 0) return Effect.fail(refused(`"${path}" has no columns: give at least one`))
+    const unknown = fields === undefined ? undefined : columns.find((name) => !fields.includes(name))
+    if (unknown !== undefined) {
+      return Effect.fail(refused(`the column "${unknown}" of "${path}" is none of the fields [${fields?.join(", ")}]`))
+    }
     const dialect: Dialect = { lineEnd: "\r\n" }
     return appendSink({ path, format: "strings", layout: rows(columns, dialect), record: csvRow(columns, dialect) })
   })

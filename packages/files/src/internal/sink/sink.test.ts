@@ -115,6 +115,23 @@ describe("a JSONL sink", () => {
       yield* jsonl(alias)
     }))
 
+  it.live("respects a lock that cannot be judged, and says which file it is", () =>
+    Effect.gen(function*() {
+      const file = yield* inFolder("out.jsonl")
+      const elsewhere = { token: "0", pid: 1, host: "elsewhere.example", started: "1" }
+      yield* write(`${file}.lock`, JSON.stringify(elsewhere))
+      assert.include(refusal(yield* Effect.flip(jsonl(file))), "in use by process 1 on elsewhere.example")
+      for (const text of ["", "{}", "{\"token\":\"../x\",\"pid\":1,\"host\":\"x\"}"]) {
+        yield* write(`${file}.lock`, text)
+        const message = refusal(yield* Effect.flip(jsonl(file)))
+        assert.include(
+          message,
+          `is locked, and ${yield* Effect.promise(() => fs.realpath(`${file}.lock`))} does not say`
+        )
+      }
+      assert.deepStrictEqual(yield* list(file), ["out.jsonl.lock"])
+    }))
+
   it.live("refuses what is not a file, and leaves no lock behind", () =>
     Effect.gen(function*() {
       const file = yield* inFolder("out")
@@ -215,7 +232,9 @@ describe("a CSV sink", () => {
       const file = yield* inFolder("out.csv")
       const open = csvSink(Schema.Record(Schema.String, Schema.String), file, undefined)
       assert.include(refusal(yield* Effect.flip(open)), "does not name its fields: give the columns")
-      assert.include(refusal(yield* Effect.flip(csv(file, ["a", "a"]))), "the column \"a\" of")
+      assert.include(refusal(yield* Effect.flip(csv(file, ["id", "id"]))), "the column \"id\" of")
+      assert.include(refusal(yield* Effect.flip(csv(file, ["id", "nota"]))), "is none of the fields [id, note]")
+      assert.include(refusal(yield* Effect.flip(csv(file, []))), "has no columns")
     }))
 
   it("reads the columns of a class, as they are encoded", () => {

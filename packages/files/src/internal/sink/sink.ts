@@ -17,7 +17,7 @@ import type { Transaction } from "@ergon/core/Transaction"
 import { ioReason } from "../ioReason.ts"
 import { AppendFile } from "./appendFile.ts"
 import { type Layout, Mismatch } from "./layout.ts"
-import { Locked } from "./lock.ts"
+import { Locked } from "../lock.ts"
 import { type Recorder, Unfit } from "./record.ts"
 
 export interface Options {

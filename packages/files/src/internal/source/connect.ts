@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { ioReason } from "../ioReason.ts"
-import { lock, Locked } from "../sink/lock.ts"
+import { lock, Locked } from "../lock.ts"
 import { Changed, checkFile, Place, Reading, type Settings } from "./reading.ts"
 import { Unusable } from "./sidecar.ts"
 

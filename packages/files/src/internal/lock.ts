@@ -1,5 +1,5 @@
 /**
- * One writer per file: a lock file beside it that says who holds it.
+ * One user per file: a lock file beside it that says who holds it.
  *
  *     free ──link──▶ held ──release──▶ free
  *                      │ its holder died: marked by exactly one process, which replaces it ──▶ held
@@ -15,7 +15,7 @@
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
-import { codeOf } from "../ioReason.ts"
+import { codeOf } from "./ioReason.ts"
 
 /** Who holds a lock. `started` is when the process started, in ticks of its machine, where that is known. */
 interface Holder {
