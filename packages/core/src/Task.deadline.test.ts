@@ -254,7 +254,7 @@ describe("a deadline within a lease", () => {
     Layer.effect(
       Numbers,
       Effect.map(Numbers, ({ source }) => {
-        const { extend: _, ...rest } = source
+        const { extend: _, isHeld: __, ...rest } = source
         const lease = { duration: Duration.seconds(10), extend: false }
         return { source: { ...rest, capabilities: { ...source.capabilities, lease } } }
       })
@@ -269,6 +269,19 @@ describe("a deadline within a lease", () => {
       yield* outcomes(task)
       assert.deepStrictEqual(interrupted, [10_000])
     }).pipe(Effect.provide(leased(1))))
+
+  it.effect("what waited for longer than its lease is not started", () =>
+    Effect.gen(function*() {
+      const starts: Array<number> = []
+      const task = Task.consumer("slow", Numbers, ({ payload }) =>
+        Effect.suspend(() => {
+          starts.push(payload.n)
+          return Effect.sleep("6 seconds")
+        })).pipe(Task.policy({ loop: { limit: 3 }, fetch: { prefetch: 2, batch: { size: 3 } } }))
+      const told = yield* outcomes(task)
+      assert.deepStrictEqual(starts, [0, 1])
+      assert.strictEqual(told.find(({ transaction }) => transaction.id === "n-2")?._tag, "redelivered")
+    }).pipe(Effect.provide(leased(3))))
 
   it.effect("a wait that would outlast it is not begun: requeued with that delay", () =>
     Effect.gen(function*() {

@@ -3,6 +3,7 @@ import { Cause, type Duration, Effect, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
   Connector,
+  ConnectorError,
   Decision,
   Disposition,
   type Failure,
@@ -181,6 +182,51 @@ describe("process", () => {
     }).pipe(Effect.provide(source(1))))
 })
 
+describe("what an attempt starts", () => {
+  for (const waits of [false, true]) {
+    it.effect(`ends with the attempt that ${waits ? "waits" : "ends at once"}`, () =>
+      Effect.gen(function*() {
+        const log: Array<string> = []
+        const background = (name: string) =>
+          Effect.onInterrupt(Effect.never, () => Effect.sync(() => void log.push(`${name} interrupted`)))
+        const task = Task.consumer("starting", Numbers, () =>
+          Effect.gen(function*() {
+            yield* Effect.forkChild(background("child"), { startImmediately: true })
+            yield* Effect.forkScoped(background("scoped"), { startImmediately: true })
+            if (waits) yield* Effect.sleep("1 second")
+          })).pipe(Task.onSuccess(() => Effect.sync(() => void log.push("success"))))
+        const summary = yield* run(task)
+        assert.strictEqual(summary.succeeded, 1)
+        assert.sameMembers(log.slice(0, 2), ["child interrupted", "scoped interrupted"])
+        assert.deepStrictEqual(log.slice(2), ["success"])
+      }).pipe(Effect.provide(source(1))))
+  }
+
+  it.effect("is released before the transaction is given back to its source, also at the deadline", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const task = Task.consumer("starting", Numbers, () =>
+        Effect.gen(function*() {
+          yield* Effect.addFinalizer(() => Effect.delay(Effect.sync(() => void log.push("released")), "3 seconds"))
+          return yield* Effect.never
+        })).pipe(
+          Task.policy({ transaction: { timeout: "1 second" } }),
+          Task.onFailure(() => Effect.sync(() => void log.push("exception")))
+        )
+      const [outcome] = yield* outcomes(task)
+      assert.deepStrictEqual([outcome?._tag, log], ["timeout", ["released", "exception"]])
+    }).pipe(Effect.provide(source(1))))
+
+  it.effect("a finalizer that fails is a defect of the attempt", () =>
+    Effect.gen(function*() {
+      const task = Task.consumer("starting", Numbers, () => Effect.addFinalizer(() => Effect.die("cannot close"))).pipe(
+        Task.policy({ process: { retry: { maxAttempts: 3 } } })
+      )
+      const [outcome] = yield* outcomes(task)
+      assert.deepInclude(outcome?.failure, { step: "process", category: "system", attempts: 1 })
+    }).pipe(Effect.provide(source(1))))
+})
+
 describe("decisions", () => {
   const tried: Array<string> = []
   const deciding = (decision: Decision.Decision, fails = 1) =>
@@ -277,7 +323,7 @@ describe("decisions", () => {
       assert.deepStrictEqual(tries, ["n-0", "n-0", "n-1"])
       assert.deepStrictEqual([summary.deadLettered, summary.discarded], [1, 1])
       const { deadLetters } = yield* Memory.contents(Numbers)
-      assert.strictEqual(deadLetters[0]?.reason, "process failed after 2 attempts: string: busy")
+      assert.strictEqual(deadLetters[0]?.reason, "process failed after 2 attempts: busy")
     }).pipe(Effect.provide(source(2))))
 
   it.effect("a decision that throws, or is none, is a defect of the task", () =>
@@ -393,6 +439,29 @@ describe("dispatch", () => {
         ["n-0", "n-2", "n-3", "n-1"]
       )
     }).pipe(Effect.provide([source(4), faulty(Faults.at(1, Faults.partly([1], connection)))])))
+
+  it.effect("one that spoils its batch fails alone", () =>
+    Effect.gen(function*() {
+      const told = yield* outcomes(doubles.pipe(Task.policy({ loop: { concurrency: 4 } })))
+      assert.sameDeepMembers(
+        told.map(({ _tag, transaction }) => [transaction.id, _tag]),
+        [["n-0", "succeeded"], ["n-1", "failed"], ["n-2", "succeeded"], ["n-3", "succeeded"]]
+      )
+    }).pipe(
+      Effect.provide([
+        source(4),
+        Connector.layerSink(
+          Results,
+          Effect.succeed({
+            format: "json" as const,
+            dispatch: (transactions: ReadonlyArray<Transaction.Transaction<unknown>>) =>
+              transactions.some(({ id }) => id === "n-1")
+                ? Effect.fail(new ConnectorError.DispatchError({ reason: invalid }))
+                : Effect.void
+          })
+        )
+      ])
+    ))
 
   it.effect("a result that does not encode, and a function that throws, fail for good", () =>
     Effect.gen(function*() {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Control, Decision, Disposition, Memory, Task, Transaction } from "./index.ts"
-import { WatermarkSource } from "./testing/index.ts"
+import { Connector, Control, Decision, Disposition, Memory, Reason, Task, Transaction } from "./index.ts"
+import { Faults, WatermarkSource } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int, key: Schema.String })) {}
 class Dead extends Connector.DeadLetters<Dead>()("dead") {}
@@ -179,6 +179,24 @@ describe("a watermark", () => {
       yield* TestClock.adjust("11 seconds")
       assert.deepStrictEqual(yield* topic.committed, [3, 3])
       assert.deepStrictEqual(log.filter((entry) => entry === "+a0").length, 2)
+    }))
+
+  it.effect("never goes back when a commit is tried again", () =>
+    Effect.gen(function*() {
+      const topic = yield* WatermarkSource.make()
+      yield* topic.append(0, keyed("aaa"))
+      const down = Faults.failBefore(new Reason.ConnectionLost({ message: "down" }))
+      const task = logged([], (id) => Effect.sleep(id === "a0" ? 1000 : 1050)).pipe(Task.deadLetter(Dead))
+      yield* Effect.forkChild(
+        Task.run(task).pipe(
+          Effect.provide([
+            WatermarkSource.layer(Numbers, topic).pipe(Faults.source(Numbers, { settle: Faults.at(1, down) })),
+            Memory.deadLetters(Dead)
+          ])
+        )
+      )
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(yield* topic.committed, [3])
     }))
 
   it.effect("is not held up for ever by a release of the task: it runs again", () =>
