@@ -103,8 +103,8 @@ describe("Failure.reason", () => {
     { failure: failed(Cause.fail(new Bare())), reason: "process failed: Bare" },
     { failure: failed(Cause.fail(new Bare()), 3), reason: "process failed after 3 attempts: Bare" },
     { failure: failed(Cause.die(new TypeError("no"))), reason: "process failed: TypeError: no" },
-    { failure: failed(Cause.fail("no"), 2, "success"), reason: "success failed after 2 attempts: string: no" },
-    { failure: failed(Cause.interrupt()), reason: "process failed: string: interrupted by its own program" }
+    { failure: failed(Cause.fail("no"), 2, "success"), reason: "success failed after 2 attempts: no" },
+    { failure: failed(Cause.interrupt()), reason: "process failed: interrupted by its own program" }
   ])("$reason", ({ failure, reason }) => {
     assert.strictEqual(Failure.reason(failure), reason)
   })
@@ -119,7 +119,7 @@ describe("Failure.reason", () => {
       attempts: 1,
       deliveries: 0
     }
-    assert.match(Failure.reason(failure), /^dispatch failed: .*InvalidRequest: too large$/)
+    assert.strictEqual(Failure.reason(failure), "dispatch failed: InvalidRequest: too large")
     assert.deepStrictEqual(Failure.describeFailure(failure), {
       tag: "DispatchError",
       message: "dispatch failed: InvalidRequest: too large"

@@ -6,7 +6,7 @@
 import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import type { DispatchError } from "./ConnectorError.ts"
+import { DispatchError } from "./ConnectorError.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /**
@@ -170,9 +170,11 @@ export const describeFailure = (
  * @since 0.1.0
  */
 export const reason = (failure: Failure<unknown, unknown>): string => {
-  const { message, tag } = describeFailure(failure)
+  const failed = error(failure)
+  // What a sink failed with says already that dispatching failed; its reason says why.
+  const { message, tag } = describe(failed instanceof DispatchError ? failed.reason : failed)
   if (failure.step === "decode") return `invalid payload: ${message}`
   const tries = failure.attempts > 1 ? ` after ${failure.attempts} attempts` : ""
-  const what = message === tag ? tag : `${tag}: ${message}`
+  const what = message === tag || !Predicate.isObject(failed) ? message : `${tag}: ${message}`
   return `${failure.step} failed${tries}: ${what}`
 }

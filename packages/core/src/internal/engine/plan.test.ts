@@ -272,7 +272,7 @@ describe("where dead letters go", () => {
         { payload: { n: 1, at: new Date(0) }, kept: { n: 1, at: "1970-01-01T00:00:00.000Z" } },
         { payload: { n: 1, f: () => 1 }, kept: { n: 1 } },
         { payload: 1n, kept: "1n" },
-        { payload: { n: 1n }, kept: '{"n":1n}' },
+        { payload: { n: 1n }, kept: "{\"n\":1n}" },
         { payload: undefined, kept: "undefined" },
         { payload: () => 1, kept: "() => 1" }
       ]
