@@ -108,8 +108,9 @@ export const source = <Self, Id extends string, S extends Schema.Constraint>(
  *
  * **Details**
  * - `path`: the file. It is made when it is missing, and so are the folders that lead to it.
- * - `columns`: the fields that are written, in this order; other fields are left out. Unless given, the fields of the
- *   key's schema, as they are encoded; a schema that does not name its fields (a record, a union) needs them.
+ * - `columns`: the fields that are written, in this order; other fields are left out, and a name that is no field is
+ *   refused. Unless given, the fields of the key's schema, as they are encoded; a schema that does not name its fields (a
+ *   record, a union) needs them.
  *
  * @category models
  * @since 0.1.0
