@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Control, Memory, Reason, Task, Transaction } from "./index.ts"
+import { Connector, Control, type Delivery, Memory, Reason, Task, Transaction } from "./index.ts"
 import { Faults, PushSource } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int })) {}
@@ -126,6 +126,41 @@ describe("a lease", () => {
       assert.deepStrictEqual(acked, ["n-0", "n-1", "n-2"])
       assert.deepStrictEqual([ids(ready), ids(inFlight)], [[], ["n-3"]])
     }).pipe(Effect.provide(source(4, { lease: "9 seconds", requeueDelay: "engine" }))))
+
+  it.effect("is not extended any more once its settlement is sent", () => {
+    const extended: Array<number> = []
+    return Effect.gen(function*() {
+      const task = Task.consumer("fast", Numbers, () => Effect.sleep("4 seconds")).pipe(
+        Task.policy({ loop: { limit: 1 } })
+      )
+      const [told] = yield* logged(outcomes(task))
+      assert.deepStrictEqual(told.map(({ _tag }) => _tag), ["redelivered"])
+      // The one at 3 seconds is the only one: the settlement went out at 4.
+      assert.deepStrictEqual(extended, [3000])
+    }).pipe(
+      Effect.provide(
+        Layer.effect(
+          Numbers,
+          Effect.map(Numbers, ({ source }) => ({
+            source: {
+              ...source,
+              extend: (deliveries: ReadonlyArray<Delivery.Delivery>) =>
+                Effect.clockWith((clock) => {
+                  extended.push(clock.currentTimeMillisUnsafe())
+                  return source.extend!(deliveries)
+                })
+            }
+          }))
+        ).pipe(
+          Layer.provide(
+            source(1, { lease: "9 seconds" }).pipe(
+              Faults.source(Numbers, { settle: Faults.at(1, Faults.late("20 seconds")) })
+            )
+          )
+        )
+      )
+    )
+  })
 
   it.effect("counts from its arrival, however long the source has waited for it", () =>
     Effect.gen(function*() {
