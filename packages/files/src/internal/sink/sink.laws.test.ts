@@ -171,6 +171,7 @@ describe("rows", () => {
           expected += one
         }
         assert.strictEqual(yield* Effect.promise(() => fs.readFile(file, "utf8")), header.toString() + expected)
-      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))),
+    { timeout: 60_000, arbitrary: { runs: 60 } }
   )
 })
