@@ -127,6 +127,20 @@ describe("a lease", () => {
       assert.deepStrictEqual([ids(ready), ids(inFlight)], [[], ["n-3"]])
     }).pipe(Effect.provide(source(4, { lease: "9 seconds", requeueDelay: "engine" }))))
 
+  it.effect("is extended for what runs again from memory", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const task = Task.consumer("again", Numbers, () =>
+        Effect.suspend(() =>
+          ++runs === 1 ? Effect.fail("later") : Effect.sleep("40 seconds")
+        )).pipe(
+          Task.onFailure(() => Effect.succeed({ _tag: "Requeue", delay: Duration.seconds(20) })),
+          Task.orderBy(({ id }) => id)
+        )
+      const told = yield* outcomes(task)
+      assert.deepStrictEqual(told.map(({ _tag, deliveries }) => [_tag, deliveries]), [["succeeded", 1]])
+    }).pipe(Effect.provide(source(1, { lease: "9 seconds" }))))
+
   it.effect("is not extended any more once its settlement is sent", () => {
     const extended: Array<number> = []
     return Effect.gen(function*() {
