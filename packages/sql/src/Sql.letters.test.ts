@@ -1,11 +1,13 @@
 import { Connector, DeadLetter, Disposition, Memory, Task, Transaction } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Data, Effect, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { filename, idOf, inMemory, item, Items, open } from "./test/queues.ts"
 import { Sql, Sqlite } from "./index.ts"
 
 class Orders extends Connector.Queue<Orders>()("orders", Schema.Struct({ quantity: Schema.Int })) {}
+
+class NoStock extends Data.TaggedError("NoStock")<{ readonly message: string }> {}
 
 const bury = (queue: Effect.Success<ReturnType<typeof inMemory>>, id: string) =>
   Effect.flatMap(
@@ -23,7 +25,9 @@ describe("dead letters", () => {
         Transaction.make("half", { quantity: 0.5 }, metadata),
         Transaction.make("fails", { quantity: 2 })
       ])
-      const summary = yield* Task.run(Task.consumer("ship", Orders, () => Effect.fail(new Error("no stock"))))
+      const summary = yield* Task.run(
+        Task.consumer("ship", Orders, () => Effect.fail(new NoStock({ message: "no stock" })))
+      )
       assert.strictEqual(summary.failed, 2)
       const letters = yield* Sql.letters(Orders)
       const [half, fails] = ["half", "fails"].map((id) => letters.find((letter) => letter.id === id)!)
@@ -33,7 +37,7 @@ describe("dead letters", () => {
         payload: { quantity: 2 },
         step: "process",
         category: "business",
-        error: { tag: "Error", message: "no stock" },
+        error: { tag: "NoStock", message: "no stock" },
         attempts: 1,
         deliveries: 0,
         task: "ship",

@@ -1,7 +1,9 @@
 import { Connector, Task, Transaction } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Data, Effect, Layer, Schema } from "effect"
 import { Database, SetupError, Sql, Sqlite } from "./index.ts"
+
+class NoStock extends Data.TaggedError("NoStock")<{ readonly message: string }> {}
 
 const memory = Sqlite.layer({ filename: ":memory:" })
 
@@ -252,7 +254,9 @@ describe("a table of dead letters", () => {
   class Orders extends Connector.Queue<Orders>()("orders", Schema.Struct({ quantity: Schema.Int })) {}
   class Dead extends Connector.DeadLetters<Dead>()("dead-orders") {}
   const layer = Layer.provideMerge(Layer.merge(Sql.queue(Orders), Sql.deadLetters(Dead)), memory)
-  const task = Task.consumer("ship", Orders, () => Effect.fail(new RangeError("no stock"))).pipe(Task.deadLetter(Dead))
+  const task = Task.consumer("ship", Orders, () => Effect.fail(new NoStock({ message: "no stock" }))).pipe(
+    Task.deadLetter(Dead)
+  )
 
   it.live("holds a row per transaction, with what a person looks for in columns", () =>
     Effect.gen(function*() {
@@ -269,7 +273,7 @@ describe("a table of dead letters", () => {
         task: "ship",
         step: "process",
         category: "business",
-        error_tag: "RangeError",
+        error_tag: "NoStock",
         error_message: "no stock",
         attempts: 1,
         deliveries: 0,

@@ -1,15 +1,17 @@
 /** Processes that a test starts and kills. */
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import * as child from "node:child_process"
 import * as path from "node:path"
 
 const script = path.join(import.meta.dirname, "worker.ts")
 
+class Ended extends Data.TaggedError("Ended")<{ readonly message: string }> {}
+
 export interface Worker {
   /** What it has said so far. */
   readonly lines: ReadonlyArray<string>
   /** Once it has said this. Fails when it ends before. */
-  readonly said: (line: string) => Effect.Effect<void, Error>
+  readonly said: (line: string) => Effect.Effect<void, Ended>
   /** Once its output is read to the end. */
   readonly ended: Effect.Effect<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
   readonly kill: Effect.Effect<void>
@@ -57,10 +59,10 @@ export const start = (role: string, folder: string, ...numbers: ReadonlyArray<nu
         lines,
         said: (line) =>
           Effect.flatMap(until(() => lines.includes(line) ? true : end === undefined ? undefined : false), (said) =>
-            said ? Effect.void : Effect.fail(new Error(`${role} ended before it said "${line}": ${errors}`))),
-        ended: until(() =>
-          end
-        ),
+            said
+              ? Effect.void
+              : Effect.fail(new Ended({ message: `${role} ended before it said "${line}": ${errors}` }))),
+        ended: until(() => end),
         kill: Effect.sync(() => void worker.kill("SIGKILL"))
       }
     }),

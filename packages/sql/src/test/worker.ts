@@ -25,11 +25,12 @@ const lease = "500 millis"
 const queues = Layer.mergeAll(Sql.queue(Items, { lease }), Sql.queue(Once, { lease }), Sql.table(Results)).pipe(
   Layer.provideMerge(file("queue.db"))
 )
-const payload = (transaction: Transaction.Transaction<typeof Item.Type>) => Effect.succeed(transaction.payload)
+const payload = (transaction: Transaction.Transaction<typeof Item.Type>) =>
+  Effect.as(say("working"), transaction.payload)
 
 /** To a table in another file, at least once; and to one in the file of the queue, in the transaction of the Acks. */
 const works = (streaming: boolean) => {
-  const policy = Task.policy({ loop: { concurrency: 16, streaming } })
+  const policy = Task.policy({ loop: { concurrency: streaming ? 16 : 128, streaming } })
   return Effect.all([
     Task.run(
       Task.consumer("elsewhere", Items, payload).pipe(
