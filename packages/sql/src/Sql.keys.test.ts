@@ -105,6 +105,19 @@ describe("a queue ordered by key", () => {
       }
     }))
 
+  it.effect("settling a delivery that somebody else has by now leaves its key to them", () =>
+    Effect.gen(function*() {
+      const queue = yield* inMemory({ key })
+      yield* queue.send(item("a-1"), item("a-2"))
+      const delivery = yield* queue.one
+      yield* queue.sql`UPDATE items SET claim = claim + 1 WHERE id = 'a-1'`
+      for (const disposition of [Disposition.ack, Disposition.deadLetter("no stock")]) {
+        const error = yield* Effect.flip(queue.settle(delivery, disposition))
+        assert.strictEqual(error.reason._tag, "LeaseLost")
+        assert.deepStrictEqual(yield* queue.ids(9), [])
+      }
+    }))
+
   it.effect("what is claimed by id goes ahead of its key, and stays alone", () =>
     Effect.gen(function*() {
       const queue = yield* inMemory({ key })

@@ -2,7 +2,7 @@ import { Connector, Disposition, Transaction } from "@ergon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { Sql, Sqlite } from "./index.ts"
+import { Database, Sql, Sqlite } from "./index.ts"
 import { filename, idOf, inMemory, item, Items, open, openClosable } from "./test/queues.ts"
 
 const one = { ready: 1, inFlight: 0, delayed: 0 }
@@ -411,10 +411,13 @@ describe("a user's transaction", () => {
         startImmediately: true
       })
       yield* failing(queue, "1")
+      const { changes } = Context.get(queue.context, Database.Database)
+      const before = changes.count("items")
       yield* queue.sql.withTransaction(Effect.gen(function*() {
         yield* queue.send(item("2"))
         yield* Effect.yieldNow
         assert.isUndefined(waiting.pollUnsafe())
+        assert.strictEqual(changes.count("items"), before)
       }))
       // No clock has moved: only the commit can have woken it.
       assert.deepStrictEqual((yield* Fiber.join(waiting)).map(idOf), ["2"])
