@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Control, Decision, Disposition, Memory, Reason, Task, Transaction } from "./index.ts"
+import { Connector, Control, Decision, Disposition, Memory, Task, Transaction } from "./index.ts"
 import { Faults, WatermarkSource } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int, key: Schema.String })) {}
@@ -185,12 +185,15 @@ describe("a watermark", () => {
     Effect.gen(function*() {
       const topic = yield* WatermarkSource.make()
       yield* topic.append(0, keyed("aaa"))
-      const down = Faults.failBefore(new Reason.ConnectionLost({ message: "down" }))
-      const task = logged([], (id) => Effect.sleep(id === "a0" ? 1000 : 1050)).pipe(Task.deadLetter(Dead))
+      // a1 and a2 end while the commit of a0 is not answered.
+      const task = logged([], (id) => Effect.sleep(id === "a0" ? 1000 : 1050)).pipe(
+        Task.deadLetter(Dead),
+        Task.policy({ settle: { timeout: "100 millis" } })
+      )
       yield* Effect.forkChild(
         Task.run(task).pipe(
           Effect.provide([
-            WatermarkSource.layer(Numbers, topic).pipe(Faults.source(Numbers, { settle: Faults.at(1, down) })),
+            WatermarkSource.layer(Numbers, topic).pipe(Faults.source(Numbers, { settle: Faults.at(1, Faults.hang()) })),
             Memory.deadLetters(Dead)
           ])
         )
