@@ -87,6 +87,26 @@ describe("delays", () => {
       assert.isAbove(row?.until ?? 0, Duration.toMillis(Duration.days(365_000)))
     }))
 
+  it.effect("thousands that are due at once are counted and handed over at once", () =>
+    Effect.gen(function*() {
+      const queue = yield* inMemory({ delay: () => "1 second", poll: "1 hour" })
+      yield* queue.send(...Array.from({ length: 2500 }, (_, n) => item(`${n}`)))
+      assert.deepStrictEqual(yield* queue.ids(1), [])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* queue.ids(1500)).length, 1000)
+      assert.strictEqual((yield* queue.ids(500)).length, 500)
+      assert.deepStrictEqual(yield* queue.count, { ready: 1000, inFlight: 1500, delayed: 0 })
+      assert.strictEqual((yield* queue.ids(9999)).length, 1000)
+    }))
+
+  it.effect("and all of them are counted as ready", () =>
+    Effect.gen(function*() {
+      const queue = yield* inMemory({ delay: () => "1 second" })
+      yield* queue.send(...Array.from({ length: 2500 }, (_, n) => item(`${n}`)))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* queue.count, { ready: 2500, inFlight: 0, delayed: 0 })
+    }))
+
   it.effect("a delay without an end is refused at enqueue", () =>
     Effect.gen(function*() {
       const queue = yield* inMemory({ delay: () => Duration.infinity })

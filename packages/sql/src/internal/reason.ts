@@ -11,6 +11,7 @@ export const reasonOf = (error: SqlError): Reason.Reason => {
   switch (resultCode(cause) & 0xff) {
     case 5:
     case 6:
+    case 15:
       return new Reason.Timeout({ message: `the database stayed locked by another process: ${message}`, cause })
     case 10:
       return new Reason.ConnectionLost({ message: `the disk failed: ${message}`, cause })

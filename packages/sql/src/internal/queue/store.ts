@@ -147,6 +147,10 @@ export class Store {
     )
   }
 
+  private wakeAllDue(now: number): Effect.Effect<void, SqlError> {
+    return Effect.flatMap(this.wakeDue(now), () => this.nextDue <= now ? this.wakeAllDue(now) : Effect.void)
+  }
+
   private isDue(at: number): void {
     this.nextLook = Math.min(this.nextLook, at)
     this.nextDue = Math.min(this.nextDue, at)
@@ -238,7 +242,7 @@ export class Store {
   > {
     return Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.andThen(
-        this.wakeDue(now),
+        this.wakeAllDue(now),
         Effect.map(
           this.query<{ readonly ready: number; readonly inFlight: number; readonly delayed: number }>(
             this.statements.count,
