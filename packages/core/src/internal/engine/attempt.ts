@@ -117,10 +117,8 @@ export const cut = (engine: Engine, slot: Slot, reason: "attempt" | "deadline" |
   } else if (slot.resume !== undefined) {
     slot.resume = undefined
     engine.cutOff(slot)
-  } else if (slot.abandon !== undefined) {
-    const abandon = slot.abandon
+  } else if (slot.abandon?.() === true) {
     slot.abandon = undefined
-    abandon(slot)
     engine.cutOff(slot)
   }
 }

@@ -81,9 +81,7 @@ const send = (engine: Engine, slot: Slot, parcels: ReadonlyArray<Parcel>): void 
     engine.pump()
   }
   const sent = parcels.map((parcel): Parcel => ({ ...parcel, done }))
-  slot.abandon = () => {
-    for (const parcel of sent) engine.sinks[parcel.sink]!.abandon(parcel)
-  }
+  slot.abandon = () => sent.every((parcel) => engine.sinks[parcel.sink]!.abandon(parcel))
   for (const parcel of sent) engine.sinks[parcel.sink]!.push(parcel)
 }
 
@@ -92,6 +90,7 @@ const arrived = (engine: Engine, slot: Slot, sent: ReadonlyArray<Parcel>): void 
   if (failed.length === 0) {
     return engine.plan.commit === undefined ? success(engine, slot) : engine.finishCommitted(slot)
   }
+  if (slot.cut !== "nothing") return engine.cutOff(slot)
   const decisive = failed.find((parcel) => !parcel.reason!.isRetryable) ?? failed[0]!
   const reason = decisive.reason!
   if (isLeaseLost(reason)) return engine.redeliver(slot, reason.message)

@@ -86,12 +86,17 @@ export class Gatherer {
     this.soon(this.flush)
   }
 
-  /** Gives a parcel up: it is not sent any more, and nobody waits for it. */
-  abandon(parcel: Parcel): void {
+  /**
+   * Gives a parcel up: it is not sent any more, and nobody waits for it. `false` for a commit that is on its way: it is
+   * the settlement already, and its answer counts.
+   */
+  abandon(parcel: Parcel): boolean {
+    if (this.route.atomic && this.inFlight?.includes(parcel) === true) return false
     parcel.abandoned = true
     const index = this.pending.indexOf(parcel)
     if (index >= 0) this.pending.splice(index, 1)
     if (this.inFlight?.every((other) => other.abandoned)) this.fiber?.interruptUnsafe()
+    return true
   }
 
   private next(): void {
@@ -133,7 +138,7 @@ export class Gatherer {
       judge(batch, exit.cause, this.route.atomic)
     }
     const spoiled = batch.length > 1 && batch.every((parcel) => parcel.reason !== undefined) &&
-      Exit.isFailure(exit) && !partly(exit.cause) && !batch[0]!.reason!.isRetryable
+      Exit.isFailure(exit) && !partly(exit.cause, this.route.atomic) && !batch[0]!.reason!.isRetryable
     if (spoiled) {
       for (const parcel of batch) {
         if (parcel.abandoned) continue
@@ -147,9 +152,11 @@ export class Gatherer {
   }
 }
 
-const partly = (cause: Cause.Cause<DispatchError | SettleError>): boolean => {
+/** Whether the others of the batch are done. Of an atomic one nothing is, when its results are refused. */
+const partly = (cause: Cause.Cause<DispatchError | SettleError>, atomic: boolean): boolean => {
   const found = Cause.findError(cause)
-  return Result.isSuccess(found) && found.success.failed !== undefined
+  if (Result.isFailure(found)) return false
+  return found.success.failed !== undefined && !(atomic && found.success instanceof DispatchError)
 }
 
 /** Writes into every parcel of a failed batch why it failed, and what of it the target has confirmed all the same. */

@@ -118,6 +118,9 @@ export const make = (input: PlanInput): Plan => {
     encode: within(input.context, encoder(sink.key.payload, input.sinks[i]!.format))
   }))
   const success = definition.onSuccess
+  const commit = joinCommit(definition, source, input.sinks)
+  const dispatch = step(policy.dispatch)
+  const settle = step(policy.settle)
   const deadline = Duration.toMillis(policy.transaction.timeout)
   return {
     name: definition.name,
@@ -135,8 +138,9 @@ export const make = (input: PlanInput): Plan => {
     },
     decide: definition.decide ?? (() => "undecided"),
     outputs,
-    dispatch: step(policy.dispatch),
-    commit: joinCommit(definition, source, input.sinks),
+    // A commit is the settlement as well.
+    dispatch: commit === undefined ? dispatch : { ...dispatch, timeout: Math.min(dispatch.timeout, settle.timeout) },
+    commit,
     success: success === undefined ? undefined : {
       ...step(policy.success),
       program: success
@@ -146,7 +150,7 @@ export const make = (input: PlanInput): Plan => {
       program: definition.onFailure
     },
     deadLetters: deadLetterPlan(definition, input.deadLetters),
-    settle: step(policy.settle),
+    settle,
     settleBudget: deadline,
     reconnectDelay: emptyDelay,
     emptyDelay,

@@ -35,8 +35,8 @@ export class Slot implements Watched {
   resume: ((slot: Slot) => void) | undefined = undefined
   // A connector failed for a reason that can pass: at the deadline the item goes back for later.
   retrying = false
-  // How a step that runs elsewhere (a gathered dispatch) is given up.
-  abandon: ((slot: Slot) => void) | undefined = undefined
+  // How a step that runs elsewhere (a gathered dispatch) is given up; `false` when its end has to be waited for.
+  abandon: (() => boolean) | undefined = undefined
 
   // Every attempt has a Scope of its own, and a context that holds it. Making both costs more than most programs do, and
   // most programs acquire nothing: a scope to which nothing was added is as good as new, and serves the next attempt.
