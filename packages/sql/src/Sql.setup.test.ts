@@ -95,6 +95,16 @@ describe("the table", () => {
       assert.include(yield* refused({}, file), "there is a table of that name already")
     }))
 
+  it.effect("that somebody has dropped is made again", () =>
+    Effect.gen(function*() {
+      const file = yield* filename
+      yield* Effect.scoped(Effect.flatMap(open(file), (queue) => queue.send(item("1"))))
+      yield* write(file, "DROP TABLE items")
+      const queue = yield* open(file)
+      assert.deepStrictEqual(yield* queue.ids(9), [])
+      yield* queue.send(item("1"))
+    }))
+
   it.effect("keeps what it holds when it is opened again", () =>
     Effect.gen(function*() {
       const file = yield* filename

@@ -128,6 +128,15 @@ describe("other payloads", () => {
       }).pipe(Effect.provide(Layer.provideMerge(Sql.table(Users, { table: "people", id: "the \"id\"" }), memory)))
     }))
 
+  it.effect("one whose own id is missing is refused: it could not be written again", () =>
+    Effect.gen(function*() {
+      class Users extends Connector.Sink<Users>()("users", Schema.Struct({ id: Schema.NullOr(Schema.Int) })) {}
+      yield* Effect.gen(function*() {
+        const error = yield* Effect.flip(Connector.send(Users, Transaction.make("message-1", { id: null })))
+        assert.include(error.message, "NOT NULL constraint failed: users.id")
+      }).pipe(Effect.provide(Layer.provideMerge(Sql.table(Users), memory)))
+    }))
+
   it.effect("one that is no struct is one column of JSON", () =>
     Effect.gen(function*() {
       class Anything extends Connector.Sink<Anything>()("anything", Schema.Unknown) {}
@@ -177,6 +186,19 @@ describe("a table that is there already", () => {
         `rows cannot be written under "id": ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint`
       )
     }))
+
+  it.effect("that is a queue is refused, whichever of the two was first", () =>
+    Effect.gen(function*() {
+      class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Unknown) {}
+      class Same extends Connector.Sink<Same>()("JOBS", Schema.Unknown) {}
+      yield* Layer.build(Sql.queue(Jobs))
+      const error = yield* Effect.flip(Layer.build(Sql.table(Same)))
+      assert.instanceOf(error, SetupError.SetupError)
+      assert.include(error.message, "it is the table of a queue")
+      yield* Layer.build(Sql.table(Same, { table: "others" }))
+      const other = yield* Effect.flip(Layer.build(Sql.queue(Jobs, { table: "others" })))
+      assert.include(other.message, "there is a table of that name already")
+    }).pipe(Effect.provide(memory)))
 
   it.effect("that is a view is refused", () =>
     Effect.gen(function*() {

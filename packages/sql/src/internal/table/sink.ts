@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import type { Database } from "../../Database.ts"
 import { SetupError } from "../../SetupError.ts"
 import type { SqlError } from "../effectSql.ts"
+import { kindOf } from "../queue/schema.ts"
 import { reasonOf } from "../reason.ts"
 import { type Column, sameName } from "./columns.ts"
 
@@ -49,7 +50,13 @@ export const prepare = (
         return yield* new SetupError({ table: name, problem })
       }
     }
-    const definitions = columns.map((column) => `${quoted(column.name)} ${column.type}`.trim())
+    if ((yield* kindOf(sql, name)) !== undefined) {
+      return yield* new SetupError({ table: name, problem: "it is the table of a queue; choose another name" })
+    }
+    const definitions = columns.map((column) => {
+      const definition = `${quoted(column.name)} ${column.type}`.trim()
+      return primaryKey.includes(column.name) ? `${definition} NOT NULL` : definition
+    })
     yield* sql.unsafe(
       `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${definitions.join(", ")},
         PRIMARY KEY (${primaryKey.map(quoted).join(", ")}))`
