@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Decision, Disposition, Memory, Task, TaskError, Transaction } from "./index.ts"
+import { Connector, ConnectorError, Decision, Disposition, Memory, Task, TaskError, Transaction } from "./index.ts"
 
 class Numbers extends Connector.Sink<Numbers>()("numbers", Schema.Int) {}
 class Dead extends Connector.DeadLetters<Dead>()("dead") {}
@@ -111,5 +111,62 @@ describe("a producer", () => {
       yield* TestClock.adjust("5 minutes")
       const exit = yield* Fiber.join(fiber)
       assert.isTrue(Exit.isSuccess(exit), String(exit))
+    }))
+
+  it.effect("bounds a stream by fetch.timeout when that is set", () =>
+    Effect.gen(function*() {
+      const task = Task.producer("slow", Stream.never, () => Effect.void).pipe(
+        Task.policy({ fetch: { timeout: "1 minute" } })
+      )
+      const fiber = yield* Effect.forkChild(Effect.flip(Task.run(task)))
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Fiber.join(fiber)
+      assert.instanceOf(error, ConnectorError.FetchError)
+      assert.strictEqual(error.reason._tag, "Timeout")
+    }))
+
+  it.effect("ends at once when it is interrupted while its stream gives nothing, and closes the stream", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const stream = Stream.ensuring(
+        Stream.concat(Stream.fromIterable(numbers(1)), Stream.never),
+        Effect.sync(() => void log.push("closed"))
+      )
+      const fiber = yield* Effect.forkChild(
+        Task.run(Task.producer("waiting", stream, ({ id }) => Effect.sync(() => void log.push(id))))
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(log, ["n-0", "closed"])
+    }))
+
+  it.effect("does what its stream gave before it failed", () =>
+    Effect.gen(function*() {
+      const done: Array<string> = []
+      const stream = Stream.concat(Stream.fromIterable(numbers(3)), Stream.fail(new Odd({ n: 9 })))
+      const task = Task.producer("broken", stream, ({ id }) =>
+        Effect.andThen(
+          Effect.sleep("1 second"),
+          Effect.sync(() => void done.push(id))
+        )).pipe(
+          Task.policy({ loop: { concurrency: 4, mode: "continuous" } })
+        )
+      const fiber = yield* Effect.forkChild(Effect.flip(Task.run(task)))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), new Odd({ n: 9 }))
+      assert.deepStrictEqual(done, ["n-0", "n-1", "n-2"])
+    }))
+
+  it.effect("runs again what its exception step releases", () =>
+    Effect.gen(function*() {
+      let tries = 0
+      const task = Task.producer("again", numbers(1), () =>
+        Effect.suspend(() =>
+          ++tries < 3 ? Effect.fail(new Odd({ n: 0 })) : Effect.void
+        )).pipe(
+          Task.onFailure(() => Effect.succeed(Disposition.release))
+        )
+      const summary = yield* Task.run(task)
+      assert.deepStrictEqual([tries, summary.succeeded], [3, 1])
     }))
 })
