@@ -58,6 +58,16 @@ describe("statements", () => {
       const rows = sql<{ n: number }>`SELECT value AS n FROM json_each('[1, 2, 3]')`.stream
       assert.deepStrictEqual(plain(yield* Stream.runCollect(rows)), [{ n: 1 }, { n: 2 }, { n: 3 }])
     }).pipe(Effect.provide(memory)))
+
+  it.effect("that fail while they stream fail with SqlError, before and after their first row", () =>
+    Effect.gen(function*() {
+      const sql = yield* client
+      const wrong = yield* Effect.flip(Stream.runDrain(sql`SELEC 1`.stream))
+      assert.include(wrong.message, "syntax error")
+      const later = sql`SELECT json_extract(value, '$.a') FROM json_each('["{}", "{"]')`.stream
+      const error = yield* Effect.flip(Stream.runDrain(later))
+      assert.include(error.message, "malformed JSON")
+    }).pipe(Effect.provide(memory)))
 })
 
 describe("transactions", () => {

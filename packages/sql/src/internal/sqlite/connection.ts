@@ -135,11 +135,22 @@ export const open = (options: ConnectionOptions): Effect.Effect<SqliteConnection
       executeValues: (sql, params) => run("executeValues", prepare, sql, params, values),
       executeValuesUnprepared: (sql, params) => run("executeValues", fresh, sql, params, values),
       executeStream: (sql, params, transform) =>
-        Stream.suspend(() => {
-          const rows = database.prepare(sql).iterate(...params.map(toInput))
-          const stream = Stream.fromIterable(rows)
-          return transform === undefined ? stream : Stream.map(stream, (row) => transform([row])[0])
-        })
+        Stream.unwrap(Effect.map(
+          run("executeStream", fresh, sql, params, (statement, params) => statement.iterate(...params)),
+          (rows) => {
+            const next = Effect.suspend(() => {
+              try {
+                const { done, value } = rows.next()
+                if (done === true) return Effect.undefined
+                return Effect.succeed([transform === undefined ? value : transform([value])[0], undefined] as const)
+              } catch (cause) {
+                return Effect.fail(sqlError(cause, "executeStream", ""))
+              }
+            })
+            // An iterator that is left open keeps its place in the file.
+            return Stream.ensuring(Stream.unfold(undefined, () => next), Effect.sync(() => void rows.return?.()))
+          }
+        ))
     }
   })
 
