@@ -229,6 +229,6 @@ const check = (world: World) =>
 describe("runs that are cut short", () => {
   it.effect.prop("lose nothing: in the end everything is done", [World], ([world]) => Effect.scoped(check(world)), {
     timeout: 120_000,
-    arbitrary: { runs: 200 }
+    arbitrary: { runs: 300, size: 60 }
   })
 })

@@ -81,7 +81,7 @@ describe("the waits between the tries", () => {
       const tag = yield* ending(task)
       const delay = (n: number) => Math.min(capOf(retries), 10 * retries.backoff * retries.multiplier ** (n - 1))
       assert.deepStrictEqual([starts, tag], reference(retries, delay, retries.maxAttempts))
-    }).pipe(Effect.provide(source)), { timeout: 60_000, arbitrary: { runs: 300 } })
+    }).pipe(Effect.provide(source)), { timeout: 60_000, arbitrary: { runs: 300, size: 60 } })
 
   it.effect.prop(
     "of a dispatch go on until the deadline, at least by the empty backoff",
@@ -108,7 +108,7 @@ describe("the waits between the tries", () => {
         // A dispatch that is being tried again at the deadline is requeued, only the first try is a timeout.
         assert.deepStrictEqual([starts, tag], [expected, end === "timeout" && expected.length > 1 ? "requeued" : end])
       }).pipe(Effect.provide(source)),
-    { timeout: 60_000, arbitrary: { runs: 300 } }
+    { timeout: 60_000, arbitrary: { runs: 300, size: 60 } }
   )
 
   it.effect.prop(
@@ -133,7 +133,7 @@ describe("the waits between the tries", () => {
         }
         assert.isAtMost(starts.length, tries)
       }).pipe(Effect.provide(source)),
-    { timeout: 60_000, arbitrary: { runs: 100 } }
+    { timeout: 60_000, arbitrary: { runs: 100, size: 60 } }
   )
 })
 

@@ -344,6 +344,6 @@ const check = (world: World) =>
 describe("every run", () => {
   it.effect.prop("settles each delivery once and forgets none", [World], ([world]) => check(world), {
     timeout: 120_000,
-    arbitrary: { runs: 600 }
+    arbitrary: { runs: 1500, size: 60 }
   })
 })
