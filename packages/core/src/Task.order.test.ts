@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer, Logger, Schema } from "effect"
+import { Effect, Exit, type Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Control, Decision, Disposition, Memory, Task, Transaction } from "./index.ts"
 import { Faults, WatermarkSource } from "./testing/index.ts"
@@ -239,6 +239,19 @@ describe("a watermark", () => {
       yield* topic.append(0, [transaction(6, "a")])
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(yield* topic.committed, [7])
+    }))
+
+  it.effect("never covers what an abort gave back", () =>
+    Effect.gen(function*() {
+      const topic = yield* WatermarkSource.make()
+      yield* topic.append(0, keyed("aaaa"))
+      const work = (id: string) => id === "a1" ? Effect.fail("stop") : seconds(1)
+      const task = logged([], work).pipe(Task.deadLetter(Dead), Task.decide((_: string) => Decision.abort))
+      const fiber = yield* onLog(task, topic)
+      yield* TestClock.adjust("40 seconds")
+      const exit = fiber.pollUnsafe()
+      assert.isTrue(exit !== undefined && Exit.isFailure(exit) && String(exit.cause).includes("Aborted"), String(exit))
+      assert.deepStrictEqual(yield* topic.committed, [0])
     }))
 
   it.effect("never covers what a drain gave back", () =>

@@ -157,6 +157,13 @@ describe("a producer", () => {
       assert.deepStrictEqual(done, ["n-0", "n-1", "n-2"])
     }))
 
+  it.effect("can be aborted", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Task.run(evens(4).pipe(Task.decide({ Odd: Decision.abort }))))
+      assert.instanceOf(error, TaskError.Aborted)
+      assert.deepStrictEqual([error.transaction, error.cause], ["n-1", new Odd({ n: 1 })])
+    }).pipe(Effect.provide(Memory.sink(Numbers))))
+
   it.effect("runs again what its exception step releases", () =>
     Effect.gen(function*() {
       let tries = 0
