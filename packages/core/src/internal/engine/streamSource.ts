@@ -32,11 +32,13 @@ export const make = (
   Scope.Scope
 > =>
   Effect.map(Stream.toPull(stream), (pull) => {
-    let left: ReadonlyArray<Transaction<unknown>> = []
+    let chunk: ReadonlyArray<Transaction<unknown>> = []
+    let head = 0
     let failure: Cause.Cause<unknown> | undefined
     const take = (max: number): ReadonlyArray<Delivery.Delivery> => {
-      const taken = left.slice(0, max)
-      left = left.slice(max)
+      // A chunk may be as large as the whole stream: it is not copied to be shortened.
+      const taken = chunk.slice(head, head + max)
+      head += taken.length
       return taken.map((transaction) => Delivery.make(transaction))
     }
     const failed = (cause: Cause.Cause<unknown>): Effect.Effect<never, FetchError> => {
@@ -49,10 +51,11 @@ export const make = (
       capabilities: nothingSettled,
       fetch: ({ max }) =>
         Effect.suspend(() => {
-          if (left.length > 0) return Effect.succeed(take(max))
+          if (head < chunk.length) return Effect.succeed(take(max))
           return Effect.matchCauseEffect(pull, {
-            onSuccess: (chunk) => {
-              left = chunk
+            onSuccess: (next) => {
+              chunk = next
+              head = 0
               return Effect.succeed(take(max))
             },
             onFailure: (cause): Effect.Effect<never, FetchError | Cause.Done> =>

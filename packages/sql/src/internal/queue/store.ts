@@ -65,6 +65,7 @@ export class Store {
   readonly options: StoreOptions
   readonly database: Database["Service"]
   private readonly statements: Statements
+  private readonly inserts: Array<string | undefined> = []
   /** When something may have become due: by what this process knows, and at the latest after `poll`. */
   private nextLook = 0
   /** When something is due, by what the table said at the last look and what this process has done since. */
@@ -102,7 +103,12 @@ export class Store {
         params.push(id, "ready", priority, now, null, key, payload, metadata)
       }
     }
-    return this.run(this.statements.enqueue(rows.length), params)
+    return this.run(this.insertOf(rows.length), params)
+  }
+
+  /** Made once for each number of rows: it is long, and looked up by its text. */
+  private insertOf(rows: number): string {
+    return this.inserts[rows] ??= this.statements.enqueue(rows)
   }
 
   /** At most `max` messages, in order, each with the end of its lease. */
