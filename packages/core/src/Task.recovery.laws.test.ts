@@ -81,7 +81,7 @@ const task = (world: World, seen: { active: number; peak: number; overlapping: b
         seen.peak = Math.max(seen.peak, ++seen.active)
         seen.overlapping ||= (keys.get(key) ?? 0) > 0
         keys.set(key, (keys.get(key) ?? 0) + 1)
-        const end = kind === "die"
+        const end: Effect.Effect<number, Again | Later> = kind === "die"
           ? Effect.die("a defect")
           : kind === "hang"
           ? Effect.never

@@ -65,7 +65,7 @@ const ending = <A, B, E, R, X>(task: Task.Task<A, B, E, R, X>) =>
     const fiber = yield* Effect.forkChild(Stream.runCollect(Task.outcomes(task)))
     yield* TestClock.adjust("2 minutes")
     const [outcome] = yield* Fiber.join(fiber)
-    return outcome?._tag
+    return String(outcome?._tag)
   })
 
 const source = Memory.source(Numbers, [Transaction.make("one", 1)])

@@ -205,6 +205,6 @@ describe("any history of a folder with two connectors", () => {
         assert.deepStrictEqual(done.toSorted(), offered)
         assert.deepStrictEqual(yield* Effect.promise(() => fs.readdir(path.join(inbox, "processing"))), [])
       }).pipe(Effect.scoped),
-    { timeout: 60_000, arbitrary: { runs: 60 } }
+    { timeout: 60_000, arbitrary: { runs: 60, size: 30 } }
   )
 })

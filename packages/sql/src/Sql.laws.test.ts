@@ -172,11 +172,11 @@ const check = (keyed: boolean, script: typeof Script.Type) =>
 
 describe("two processes at one queue, under any script of calls and any passing of time", () => {
   it.effect.prop("are one simple queue", [Script], ([script]) => check(false, script), {
-    arbitrary: { runs: 50 },
+    arbitrary: { runs: 50, size: 40 },
     timeout: 60_000
   })
   it.effect.prop("are one simple queue, ordered by key", [Script], ([script]) => check(true, script), {
-    arbitrary: { runs: 100 },
+    arbitrary: { runs: 100, size: 40 },
     timeout: 60_000
   })
 })

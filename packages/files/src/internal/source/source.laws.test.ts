@@ -171,7 +171,7 @@ describe("what is written", () => {
           all.map((_, index) => `in.jsonl:${broken ? index + 1 : 2 * index + 1}`)
         )
       }),
-    { arbitrary: { runs: 30 } }
+    { arbitrary: { runs: 30, size: 30 } }
   )
 
   it.live.prop(
@@ -191,7 +191,7 @@ describe("what is written", () => {
         assert.strictEqual(first.length, Math.min(stop, rows.length * (broken ? 2 : 1)))
         assert.strictEqual(all.length - good.length, broken ? rows.length : 0)
       }),
-    { arbitrary: { runs: 30 } }
+    { arbitrary: { runs: 30, size: 30 } }
   )
 
   it.live.prop(
@@ -217,6 +217,6 @@ describe("what is written", () => {
         }
         assert.deepStrictEqual(seen, rows)
       }),
-    { arbitrary: { runs: 30 } }
+    { arbitrary: { runs: 30, size: 30 } }
   )
 })
