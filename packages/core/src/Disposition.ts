@@ -62,8 +62,8 @@ export type Disposition = Ack | Requeue | DeadLetter | Release
  * A delivery together with what becomes of it. Sources receive them in batches.
  *
  * **Details**
- * `letter` is the envelope of a `DeadLetter`; a source with a native dead letter keeps it. It is `undefined` for every
- * other disposition.
+ * `letter` is the envelope of a `DeadLetter`; a source with a native dead letter keeps it. With every other disposition
+ * it means nothing.
  *
  * @category models
  * @since 0.1.0

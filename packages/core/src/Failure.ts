@@ -35,14 +35,15 @@ interface Common {
 }
 
 /**
- * The payload does not fit its schema, or could not even be read. Never retried.
+ * The payload does not fit its schema, or could not even be read: `invalid`. Or the deadline passed while a schema was
+ * still at work: `timeout`. Never retried.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DecodeFailure extends Common {
   readonly step: "decode"
-  readonly category: "invalid"
+  readonly category: "invalid" | "timeout"
   readonly transaction: Transaction<unknown>
   readonly issue: Schema.SchemaError
 }
@@ -173,7 +174,7 @@ export const reason = (failure: Failure<unknown, unknown>): string => {
   const failed = error(failure)
   // What a sink failed with says already that dispatching failed; its reason says why.
   const { message, tag } = describe(failed instanceof DispatchError ? failed.reason : failed)
-  if (failure.step === "decode") return `invalid payload: ${message}`
+  if (failure.step === "decode" && failure.category === "invalid") return `invalid payload: ${message}`
   const tries = failure.attempts > 1 ? ` after ${failure.attempts} attempts` : ""
   const what = message === tag || !Predicate.isObject(failed) ? message : `${tag}: ${message}`
   return `${failure.step} failed${tries}: ${what}`

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Fiber, Layer, Schema, Stream } from "effect"
+import { Cause, Duration, Effect, Fiber, Layer, Schema, SchemaGetter, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Control, Disposition, type Failure, Memory, Reason, Task, Transaction } from "./index.ts"
 import { Faults } from "./testing/index.ts"
@@ -25,6 +25,32 @@ const now = Effect.clockWith((clock) => clock.currentTimeMillis)
 // A program that tells when it was interrupted.
 const interruptible = (interrupted: Array<number>) =>
   Effect.onInterrupt(Effect.never, () => Effect.map(now, (at) => void interrupted.push(at)))
+
+describe("a deadline while a schema is still at work", () => {
+  const Slow = Schema.String.pipe(
+    Schema.decode({
+      decode: SchemaGetter.transformEffect(() => Effect.never),
+      encode: SchemaGetter.transform((text: string) => text)
+    })
+  )
+  class Slowly extends Connector.Source<Slowly>()("slowly", Slow) {}
+
+  it.effect("is a timeout of the decode step, and no invalid payload", () =>
+    Effect.gen(function*() {
+      const task = Task.consumer("slow", Slowly, () => Effect.void).pipe(
+        Task.deadLetter(Dead),
+        Task.policy({ transaction: { timeout: "1 second" } })
+      )
+      const [outcome] = yield* outcomes(task)
+      assert.strictEqual(outcome?._tag, "timeout")
+      assert.deepInclude(outcome?.failure, { step: "decode", category: "timeout" })
+      const [letter] = yield* Memory.letters(Dead)
+      assert.match(letter?.reason ?? "", /^decode failed: .*1000 ms/)
+    }).pipe(Effect.provide([
+      Memory.sourceEncoded(Slowly, [Transaction.make("1", "one")]),
+      Memory.deadLetters(Dead)
+    ])))
+})
 
 describe("an attempt's timeout", () => {
   it.effect("interrupts the attempt, is tried again, and fails for good as a timeout that is no timeout of the transaction", () =>

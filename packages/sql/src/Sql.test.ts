@@ -297,6 +297,16 @@ describe("de-duplication", () => {
   const rows = (queue: Effect.Success<ReturnType<typeof inMemory>>) =>
     Effect.map(queue.sql<{ n: number }>`SELECT count(*) AS n FROM items`, ([row]) => row!.n)
 
+  it.effect("forgotten ids arrive anew, several of them in one batch, in their order behind what is there", () =>
+    Effect.gen(function*() {
+      const queue = yield* inMemory({ retention: 0 })
+      const old = [item("1"), item("2"), item("3")]
+      yield* queue.send(...old)
+      for (const delivery of yield* queue.fetch(3)) yield* queue.settle(delivery, Disposition.ack)
+      yield* queue.send(item("4"), item("3"), item("1"), item("5"), item("2"))
+      assert.deepStrictEqual(yield* queue.ids(9), ["4", "3", "1", "5", "2"])
+    }))
+
   it.effect("what is done is removed once its retention is over: the table stays bounded", () =>
     Effect.gen(function*() {
       const queue = yield* inMemory({ retention: "1 minute" })

@@ -124,7 +124,8 @@ export class Model<By> {
       : dead.toSorted((a, b) => a.since - b.since).slice(0, which.limit)
     for (const message of back) {
       this.back(message, now, now, -message.deliveries)
-      message.ahead = false
+      // What came first goes first again, unless another one of its key is at work.
+      for (const other of this.lane(message)) other.ahead &&= other.state === "leased"
     }
     return back.length
   }

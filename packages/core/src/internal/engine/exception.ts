@@ -107,7 +107,7 @@ const overdue = (engine: Engine, slot: Slot): Failure<unknown, unknown> => {
     return {
       ...common,
       step: "decode",
-      category: "invalid",
+      category: "timeout",
       transaction: item.delivery.transaction,
       issue: new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: error.message }))
     }

@@ -90,11 +90,12 @@ export const make = (table: string): Statements => {
       `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND ${live()}`,
       `CREATE INDEX ${name("dead")} ON ${q} (since) WHERE state = 'dead'`
     ],
-    // An id that is there already changes nothing, unless it is done and forgotten by now: then it arrives anew.
+    // An id that is there already changes nothing, unless it is done and forgotten by now: then it arrives anew, behind
+    // everything. The sub-select names the row, so that it is asked again for each one.
     enqueue: (rows) =>
       `INSERT INTO ${q} (id, state, priority, since, until, key, payload, metadata)
        VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
-       ON CONFLICT (id) DO UPDATE SET seq = (SELECT max(seq) + 1 FROM ${q}), state = excluded.state,
+       ON CONFLICT (id) DO UPDATE SET seq = (SELECT max(m.seq) + 1 FROM ${q} AS m WHERE m.seq >= ${q}.seq), state = excluded.state,
          priority = excluded.priority, since = excluded.since, until = excluded.until, key = excluded.key,
          deliveries = 0, payload = excluded.payload, metadata = excluded.metadata
        WHERE state = 'done' AND until <= excluded.since`,
