@@ -139,7 +139,7 @@ generator.pipe(Task.onFailure((failure) => {
     case "decode":
       is<Exact<typeof failure.transaction, Transaction.Transaction<unknown>>>()
       is<Exact<typeof failure.issue, Schema.SchemaError>>()
-      is<Exact<typeof failure.category, "invalid">>()
+      is<Exact<typeof failure.category, "invalid" | "timeout">>()
       break
     case "process":
       is<Exact<typeof failure.transaction, Transaction.Transaction<Quantity>>>()
