@@ -72,6 +72,7 @@ describe.concurrent("Folder.source", () => {
   it.live.each(Conformance.applying(laws))("$name", ({ check }) => check, 30_000)
 
   it("is excused from no more than this", () => {
+    process.stdout.write(`${Conformance.formatExcused("Folder.source", laws)}\n`)
     assert.deepStrictEqual(Conformance.excused(laws), {
       ...harness.without,
       "a requeue delay is respected": "the engine holds a delayed requeue for this source",

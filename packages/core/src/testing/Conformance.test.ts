@@ -3,27 +3,22 @@ import { Effect } from "effect"
 import { push, queue, sink, watermark } from "../internal/conformance/harnesses.ts"
 import { Conformance, type Law } from "./index.ts"
 
-const check = (laws: ReadonlyArray<Law.Law>) =>
-  it.effect.each(Conformance.applying(laws))("$name", ({ check }) => check)
+const check = (name: string, laws: ReadonlyArray<Law.Law>) =>
+  describe(name, () => {
+    it.effect.each(Conformance.applying(laws))("$name", ({ check }) => check)
+    it("is told what does not apply to it", () => {
+      const text = Conformance.formatExcused(name, laws)
+      process.stdout.write(`${text}\n`)
+      assert.lengthOf(text.split("\n"), 1 + Object.keys(Conformance.excused(laws)).length)
+    })
+  })
 
-describe("Memory.queue", () => {
-  check(Conformance.queue(queue()))
-})
-describe("Memory.queue with leases", () => {
-  check(Conformance.queue(queue(60_000)))
-})
-describe("Memory.sink", () => {
-  check(Conformance.sink(sink()))
-})
-describe("PushSource", () => {
-  check(Conformance.source(push(8)))
-})
-describe("WatermarkSource of one partition", () => {
-  check(Conformance.source(watermark(1)))
-})
-describe("WatermarkSource of four partitions", () => {
-  check(Conformance.source(watermark(4)))
-})
+check("Memory.queue", Conformance.queue(queue()))
+check("Memory.queue with leases", Conformance.queue(queue(60_000)))
+check("Memory.sink", Conformance.sink(sink()))
+check("PushSource", Conformance.source(push(8)))
+check("WatermarkSource of one partition", Conformance.source(watermark(1)))
+check("WatermarkSource of four partitions", Conformance.source(watermark(4)))
 
 describe("the laws that do not apply", () => {
   it("are named with their reasons", () => {

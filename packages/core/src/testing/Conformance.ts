@@ -208,6 +208,18 @@ export const excused = (laws: ReadonlyArray<Law>): { readonly [law: string]: str
   Object.fromEntries(laws.flatMap(({ applies, name }) => applies === true ? [] : [[name, applies]]))
 
 /**
+ * The laws that do not apply as text, a line for each: for the output of a test run.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const formatExcused = (name: string, laws: ReadonlyArray<Law>): string =>
+  [
+    `${name}: ${applying(laws).length} laws apply, ${laws.length - applying(laws).length} do not`,
+    ...Object.entries(excused(laws)).map(([law, reason]) => `- ${law} (${reason})`)
+  ].join("\n")
+
+/**
  * A report as text: a line for each law, and a last line that counts them.
  *
  * **Example** (What a report looks like)

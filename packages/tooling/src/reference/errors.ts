@@ -41,16 +41,22 @@ const retryableOf = (exported: Exported): string => {
   return /\breason\s*:(?!\s*Schema\.)/.test(heritage(exported)) ? "as its reason says" : ""
 }
 
-/** The tagged errors of the modules, in order. */
-export const catalogue = (modules: ReadonlyArray<PublicModule>): ReadonlyArray<CatalogueEntry> =>
-  modules.flatMap((module) =>
+/** The tagged errors of the modules, in order. A class that several modules export is named once, by the first. */
+export const catalogue = (modules: ReadonlyArray<PublicModule>): ReadonlyArray<CatalogueEntry> => {
+  const classes = new Set<string>()
+  const isFirst = ({ source }: Exported): boolean => {
+    const name = `${source?.of.path}:${source?.class.start}`
+    return classes.size < classes.add(name).size
+  }
+  return modules.flatMap((module) =>
     module.exports.flatMap((exported) => {
       const [, tag] = /\b(?:Schema|Data)\.(?:TaggedError|TaggedErrorClass|ErrorClass|Error)\b[^]*?\)\s*\(?\s*"([^"]+)"/
         .exec(heritage(exported)) ?? []
-      if (tag === undefined) return []
+      if (tag === undefined || !isFirst(exported)) return []
       return [{ tag, module, exported, retryable: retryableOf(exported) }]
     })
   )
+}
 
 const prose = (text: string): string => text.replace(/^```[^]*?^```$/gm, "").trim()
 

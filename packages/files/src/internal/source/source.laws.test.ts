@@ -115,6 +115,7 @@ for (
     it.live.each(Conformance.applying(laws))("$name", ({ check }) => check)
 
     it("is excused from no more than this", () => {
+      process.stdout.write(`${Conformance.formatExcused(name, laws)}\n`)
       assert.deepStrictEqual(Conformance.excused(laws), { ...inapplicable, ...excused })
     })
   })
