@@ -4,7 +4,9 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Format } from "../Connector.ts"
+
+// `Connector.Format`, which stands above this file.
+type Format = "json" | "strings" | "native"
 
 type WireCodec<S extends Schema.Constraint> = Schema.Codec<
   S["Type"],
