@@ -306,8 +306,7 @@ export class Loop implements Engine {
 
   /** A delivery that is not ours any more is not started. */
   private dropped(item: Item.Item): boolean {
-    const { isHeld } = this.plan.source
-    const gone = item.lost || (isHeld !== undefined && !isHeld(item.delivery)) ||
+    const gone = item.lost || this.plan.source.isHeld?.(item.delivery) === false ||
       (item.expiresAt !== 0 && item.expiresAt <= this.watcher.now())
     if (!gone) return false
     item.kind = "redelivered"

@@ -172,8 +172,8 @@ const onlyOne = (source: SourceService, delivery: Delivery.Delivery, settles: bo
   capabilities: settles ? source.capabilities : StreamSource.nothingSettled,
   fetch: () => Effect.succeed([delivery]),
   settle: (settlements) => settles ? source.settle(settlements) : Effect.void,
-  ...(settles && source.extend !== undefined ? { extend: source.extend } : {}),
-  ...(settles && source.isHeld !== undefined ? { isHeld: source.isHeld } : {}),
+  ...(settles && source.extend !== undefined ? { extend: (deliveries) => source.extend!(deliveries) } : {}),
+  ...(settles && source.isHeld !== undefined ? { isHeld: (delivery) => source.isHeld!(delivery) } : {}),
   ...(settles && source.commit !== undefined ? { commit: source.commit } : {})
 })
 
