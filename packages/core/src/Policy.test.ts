@@ -147,6 +147,7 @@ const refusals: ReadonlyArray<{ readonly input: unknown; readonly told: Readonly
     told: ["did you mean process.retry.maxAttempts?", "valid: retry, timeout"]
   },
   { input: { concurrency: 3 }, told: ["concurrency: no such field", "did you mean loop.concurrency?"] },
+  { input: { concurency: 3 }, told: ["concurency: no such field", "did you mean loop.concurrency?"] },
   { input: { zzz: 3 }, told: ["zzz: no such field", "(valid: loop,"] },
   { input: { constructor: 3 }, told: ["constructor: no such field"] }
 ]
@@ -336,11 +337,13 @@ describe("the environment", () => {
       const error = yield* Effect.flip(fromEnvironment({
         ERGON_ORDERS_LOOP_LIMIT: "many",
         ERGON_ORDERS_PROCES_RETRY_MAX_ATTEMPTS: "3",
+        ERGON_ORDERS_MAX_ATEMPTS: "3",
         ERGON_ORDERS_COLOUR: "red",
         ERGON_ORDERS_SETTLE_TIMEOUT: "none"
       }))
       assert.instanceOf(error, Policy.PolicyError)
-      assert.lengthOf(error.problems, 4)
+      assert.lengthOf(error.problems, 5)
+      assert.include(error.message, "ERGON_ORDERS_MAX_ATEMPTS: no such field, set to \"3\"; did you mean ERGON_ORDERS_")
       assert.include(
         error.message,
         "ERGON_ORDERS_PROCES_RETRY_MAX_ATTEMPTS: no such field, set to \"3\"; did you mean ERGON_ORDERS_PROCESS_RETRY_MAX_ATTEMPTS?"
@@ -384,6 +387,20 @@ describe("fromStrings", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(Policy.fromStrings({ "loop.limits": "1" }))
       assert.include(error.message, "loop.limits: no such field, set to \"1\"; did you mean loop.limit?")
+    }))
+
+  it.effect("tells the field that a part of its path is near to", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Policy.fromStrings({
+        concurency: "1",
+        "retry.maxDeliveries": "1",
+        unhealthy_grace: "1"
+      }))
+      assert.deepStrictEqual(error.problems.map((problem) => /did you mean (.*)\?/.exec(problem)?.[1]), [
+        "loop.concurrency",
+        undefined,
+        "supervision.unhealthyGrace"
+      ])
     }))
 })
 

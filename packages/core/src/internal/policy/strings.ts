@@ -4,8 +4,8 @@
 import { isProblem, type Overlay, readLeaf } from "./decode.ts"
 import { description } from "./description.ts"
 import { leavesOf, type Named } from "./field.ts"
-import { nearest } from "./nearest.ts"
 import { type Problem, show } from "./problem.ts"
+import { suggestName } from "./suggest.ts"
 
 export const leaves: ReadonlyArray<Named> = leavesOf(description)
 
@@ -35,7 +35,10 @@ export const readStrings = (
     if (text.trim() === "") continue
     const field = fields.get(name)
     if (field === undefined) {
-      const near = nearest(name.slice(prefix.length), Array.from(fields.keys(), (field) => field.slice(prefix.length)))
+      const near = suggestName(
+        name.slice(prefix.length),
+        Array.from(fields.keys(), (field) => field.slice(prefix.length))
+      )
       problems.push({
         _tag: "NoSuchField",
         path: name,
