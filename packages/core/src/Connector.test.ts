@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Layer, Schema } from "effect"
-import { Connector, ConnectorError, Memory, Reason, Transaction } from "./index.ts"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Connector, ConnectorError, Delivery, Memory, Reason, Task, Transaction } from "./index.ts"
+import { Faults } from "./testing/index.ts"
 
 const Job = Schema.Struct({ n: Schema.Int, at: Schema.Date })
 
@@ -159,4 +161,60 @@ describe("Connector.count", () => {
       assert.isTrue(error instanceof ConnectorError.FetchError && error.reason instanceof Reason.Unsupported)
       assert.include(String(error), `source "orders" cannot count`)
     }))
+})
+
+/** Everything on the prototype, and a state that only its own methods reach. */
+class Instance implements Connector.SourceService {
+  readonly format = "json"
+  readonly #jobs = [job(1), job(2)]
+  #extended = 0
+  get capabilities() {
+    return { ...forgetful, settlement: "each", deadLetter: "native", lease: { duration, extend: true } } as const
+  }
+  fetch({ max }: Connector.FetchRequest) {
+    return Effect.sync(() => this.#jobs.splice(0, max).map(encoded))
+  }
+  settle() {
+    return Effect.sync(() => void this.#jobs.length)
+  }
+  extend(deliveries: ReadonlyArray<Delivery.Delivery>) {
+    return Effect.sync(() => (this.#extended += deliveries.length, []))
+  }
+  isHeld() {
+    return this.#extended >= 0
+  }
+  resolve(id: string) {
+    return Effect.sync(() => encoded(this.#jobs.find((job) => job.id === id)!))
+  }
+  get count() {
+    return Effect.sync(() => ({ ready: this.#jobs.length, inFlight: this.#extended, delayed: 0 }))
+  }
+}
+
+const duration = Duration.seconds(3)
+const encoded = ({ id, payload }: ReturnType<typeof job>) =>
+  Delivery.make(Transaction.make(id, { n: payload.n, at: payload.at.toISOString() }))
+
+describe("a source that is an instance of a class", () => {
+  const layer = Layer.effect(Orders, Effect.sync(() => ({ source: new Instance() })))
+  const slow = Task.consumer("slow", Orders, () => Effect.sleep("10 seconds"))
+  const layers: ReadonlyArray<readonly [string, Layer.Layer<Orders>]> = [
+    ["as it is", layer],
+    ["with faults", layer.pipe(Faults.source(Orders, {}))]
+  ]
+
+  for (const [name, layer] of layers) {
+    it.effect(`is consumed from, its leases are extended, its transactions are looked up: ${name}`, () =>
+      Effect.gen(function*() {
+        const one = yield* Effect.forkChild(Task.runById(slow, "job-2"))
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual((yield* Fiber.join(one))._tag, "succeeded")
+        const run = yield* Effect.forkChild(Task.run(slow))
+        yield* TestClock.adjust("20 seconds")
+        assert.strictEqual((yield* Fiber.join(run)).succeeded, 2)
+        const { inFlight, ready } = yield* Connector.count(Orders)
+        assert.strictEqual(ready, 0)
+        assert.isAbove(inFlight, 10)
+      }).pipe(Effect.provide(layer)))
+  }
 })

@@ -228,7 +228,7 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
   const nextFetch = counted(plans.fetch)
   const nextSettle = counted(plans.settle)
   const nextExtend = counted(plans.extend)
-  const { extend } = service
+  const { extend, isHeld, resolve } = service
   const fetch = (
     request: Connector.FetchRequest
   ): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
@@ -244,10 +244,20 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
       }
     })
   return {
+    // What else hangs on it, for those who know it; and by name what a class keeps on its prototype.
     ...service,
+    format: service.format,
+    capabilities: service.capabilities,
+    ...(service.count === undefined ? {} : { count: service.count }),
+    ...(service.health === undefined ? {} : { health: service.health }),
+    ...(service.commit === undefined ? {} : { commit: service.commit }),
+    ...(isHeld === undefined ? {} : { isHeld: (delivery: Delivery) => isHeld.call(service, delivery) }),
+    ...(resolve === undefined ? {} : { resolve: (id: string) => resolve.call(service, id) }),
     ...(extend === undefined ? {} : {
       extend: (deliveries: ReadonlyArray<Delivery>) =>
-        Effect.suspend(() => inject(nextExtend(), extend(deliveries), (reason) => new SettleError({ reason })))
+        Effect.suspend(() =>
+          inject(nextExtend(), extend.call(service, deliveries), (reason) => new SettleError({ reason }))
+        )
     }),
     fetch,
     settle: (settlements) =>
@@ -255,7 +265,7 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
         injectBatch(
           nextSettle(),
           settlements,
-          service.settle,
+          (settlements) => service.settle(settlements),
           (reason, failed) => new SettleError({ reason, failed })
         )
       )
@@ -272,12 +282,15 @@ export const sinkService = (service: Connector.SinkService, plans: SinkPlans): C
   const next = counted(plans.dispatch)
   return {
     ...service,
+    format: service.format,
+    ...(service.database === undefined ? {} : { database: service.database }),
+    ...(service.health === undefined ? {} : { health: service.health }),
     dispatch: (transactions) =>
       Effect.suspend(() =>
         injectBatch(
           next(),
           transactions,
-          service.dispatch,
+          (transactions) => service.dispatch(transactions),
           (reason, failed) => new DispatchError({ reason, failed })
         )
       )

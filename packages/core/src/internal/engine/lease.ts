@@ -40,14 +40,14 @@ export class LeaseKeeper {
   private readonly tick: Watched
   private readonly overdue: Watched
   private readonly duration: number
-  private readonly extend: SourceService["extend"]
+  private readonly canExtend: boolean
   private fiber: Fiber.Fiber<ReadonlyArray<number>, SettleError> | undefined
 
   constructor(options: LeaseKeeperOptions) {
     this.options = options
     const { lease } = options.source.capabilities
     this.duration = lease === undefined ? Infinity : Duration.toMillis(lease.duration)
-    this.extend = lease?.extend === true ? options.source.extend : undefined
+    this.canExtend = lease?.extend === true && options.source.extend !== undefined
     this.tick = options.watcher.entry(() => this.extendAll())
     this.overdue = options.watcher.entry(() => this.fiber?.interruptUnsafe())
   }
@@ -59,18 +59,18 @@ export class LeaseKeeper {
 
   /** Whether the deadline of a transaction has to stay within its lease. */
   get clips(): boolean {
-    return this.duration !== Infinity && this.extend === undefined
+    return this.duration !== Infinity && !this.canExtend
   }
 
   hold(item: Item): void {
-    if (this.extend === undefined) return
+    if (!this.canExtend) return
     this.held.add(item)
     if (this.tick.dueAt === Infinity && this.fiber === undefined) this.rest(3)
   }
 
   /** Its settlement is on its way, or it is not ours any more. */
   release(item: Item): void {
-    if (this.extend !== undefined) this.held.delete(item)
+    if (this.canExtend) this.held.delete(item)
   }
 
   private rest(part: number): void {
@@ -80,8 +80,9 @@ export class LeaseKeeper {
   private extendAll(): void {
     const items = Array.from(this.held).filter((item) => !item.lost)
     if (items.length === 0) return
+    const { source } = this.options
     const asked = this.options.watcher.now()
-    const fiber = this.options.fork(Effect.suspend(() => this.extend!(items.map((item) => item.delivery))))
+    const fiber = this.options.fork(Effect.suspend(() => source.extend!(items.map((item) => item.delivery))))
     const arrived = (exit: Exit.Exit<ReadonlyArray<number>, SettleError>): void => {
       this.fiber = undefined
       this.overdue.dueAt = Infinity
