@@ -38,6 +38,12 @@ describe("a producer", () => {
       assert.include(error.message, "and 50 more")
     }).pipe(Effect.provide(Memory.sink(Numbers))))
 
+  it.effect("says of a single one what it is and why", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Task.run(evens(2)))
+      assert.strictEqual(error.message, "producer \"evens\" gave up 1 transaction (n-1): process failed: Odd")
+    }).pipe(Effect.provide(Memory.sink(Numbers))))
+
   it.effect("keeps what it gives up in its dead letters, and ends well", () =>
     Effect.gen(function*() {
       const summary = yield* Task.run(evens(4).pipe(Task.deadLetter(Dead)))

@@ -66,9 +66,10 @@ export class ProducerFailed extends Schema.TaggedError<ProducerFailed>("@ergon/c
 ) {
   override get message(): string {
     const more = this.failed > this.ids.length ? ` and ${this.failed - this.ids.length} more` : ""
-    return `producer "${this.task}" gave up ${this.failed} transactions (${
-      this.ids.join(", ")
-    }${more}); the first: ${this.reason}`
+    const what = this.failed === 1
+      ? `1 transaction (${this.ids.join(", ")}): `
+      : `${this.failed} transactions (${this.ids.join(", ")}${more}); the first: `
+    return `producer "${this.task}" gave up ${what}${this.reason}`
   }
 }
 
