@@ -29,7 +29,7 @@ const interruptible = (interrupted: Array<number>) =>
 describe("a deadline while a schema is still at work", () => {
   const Slow = Schema.String.pipe(
     Schema.decode({
-      decode: SchemaGetter.transformEffect(() => Effect.never),
+      decode: SchemaGetter.transformEffect((text: string) => text === "quick" ? Effect.succeed(text) : Effect.never),
       encode: SchemaGetter.transform((text: string) => text)
     })
   )
@@ -50,6 +50,37 @@ describe("a deadline while a schema is still at work", () => {
       Memory.sourceEncoded(Slowly, [Transaction.make("1", "one")]),
       Memory.deadLetters(Dead)
     ])))
+
+  const ordered = Task.consumer("ordered", Slowly, () => Effect.void).pipe(
+    Task.orderBy(({ payload }) => payload),
+    Task.policy({ loop: { concurrency: 3 }, transaction: { timeout: "1 second" } })
+  )
+  const three = Memory.sourceEncoded(Slowly, [
+    Transaction.make("1", "quick"),
+    Transaction.make("2", "slow"),
+    Transaction.make("3", "quick")
+  ])
+
+  it.effect("is the same where the order depends on the payload: the others of its fetch go on", () =>
+    Effect.gen(function*() {
+      const ended = yield* outcomes(ordered)
+      assert.deepStrictEqual(ended.map(({ _tag, failure }) => [_tag, failure?.step, failure?.category]), [
+        ["succeeded", undefined, undefined],
+        ["timeout", "decode", "timeout"],
+        ["succeeded", undefined, undefined]
+      ])
+    }).pipe(Effect.provide(three)))
+
+  it.effect("a drain releases what was being decoded for its order", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(Task.run(ordered))
+      yield* TestClock.adjust("500 millis")
+      yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust(0)
+      assert.isDefined(fiber.pollUnsafe())
+      const { inFlight, ready } = yield* Memory.contents(Slowly)
+      assert.deepStrictEqual([inFlight.length, ready.map(({ id }) => id)], [0, ["1", "2", "3"]])
+    }).pipe(Effect.provide(three)))
 })
 
 describe("an attempt's timeout", () => {

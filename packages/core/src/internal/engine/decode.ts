@@ -17,12 +17,15 @@ import type { Item } from "./item.ts"
 import type { Plan } from "./plan.ts"
 import { process } from "./process.ts"
 import type { Slot } from "./slot.ts"
+import { decodeOverdue } from "./timedOut.ts"
 
 export const decode = (engine: Engine, slot: Slot): void => {
   const item = slot.item!
   slot.step = "decode"
   slot.attempt = 1
-  if (item.failure !== undefined) return fail(engine, slot, item.failure)
+  if (item.failure !== undefined) {
+    return fail(engine, slot, item.failure, item.failure.category === "timeout" ? "timeout" : "failed")
+  }
   if (item.transaction !== undefined) return process(engine, slot)
   const effect = decodeItem(engine.plan, item)
   // A schema that needs nothing asynchronous has answered already.
@@ -91,9 +94,29 @@ const explain = (plan: Plan, item: Item, cause: Cause.Cause<unknown>): Schema.Sc
 }
 
 /**
- * Decodes a whole fetch in its order, ahead of the slots: for tasks whose order depends on the payload.
+ * Decodes a whole fetch side by side, ahead of the slots: for tasks whose order depends on the payload. What does not
+ * end within the transaction's deadline has failed by it; what is interrupted is left to be decoded in its slot.
  */
-export const decodeAhead = (plan: Plan, items: ReadonlyArray<Item>): Effect.Effect<void> =>
-  Effect.forEach(items, (item) => Effect.map(Effect.exit(decodeItem(plan, item)), (exit) => accept(plan, item, exit)), {
-    discard: true
+export const decodeAhead = (plan: Plan, items: ReadonlyArray<Item>): Effect.Effect<void> => {
+  const later: Array<Effect.Effect<void>> = []
+  for (const item of items) {
+    const effect = decodeItem(plan, item)
+    if (Exit.isExit(effect)) accept(plan, item, effect)
+    else later.push(decodeBounded(plan, item, effect))
+  }
+  return later.length === 0 ? Effect.void : Effect.all(later, { concurrency: "unbounded", discard: true })
+}
+
+const decodeBounded = (plan: Plan, item: Item, effect: Effect.Effect<unknown, unknown>): Effect.Effect<void> => {
+  const decoding = Effect.map(Effect.exit(effect), (exit) => {
+    if (Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause)) accept(plan, item, exit)
   })
+  if (plan.deadline === Infinity) return decoding
+  return Effect.timeoutOrElse(decoding, {
+    duration: plan.deadline,
+    orElse: () =>
+      Effect.sync(() => {
+        item.failure = decodeOverdue(plan.deadline, item, 1)
+      })
+  })
+}

@@ -7,8 +7,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import { DispatchError } from "../../ConnectorError.ts"
 import * as Disposition from "../../Disposition.ts"
 import { type Failure, reason as reasonOf } from "../../Failure.ts"
@@ -18,7 +16,7 @@ import { bury } from "./deadLetter.ts"
 import type { Engine } from "./engine.ts"
 import { saysLeaseLost } from "./lease.ts"
 import type { Slot } from "./slot.ts"
-import { timedOut } from "./timedOut.ts"
+import { decodeOverdue, timedOut } from "./timedOut.ts"
 
 /** A step has failed for good. `kind` is `timeout` when the transaction's deadline passed. */
 export const fail = (
@@ -101,17 +99,9 @@ export const cutOff = (engine: Engine, slot: Slot): void => {
 
 const overdue = (engine: Engine, slot: Slot): Failure<unknown, unknown> => {
   const item = slot.item!
+  if (item.transaction === undefined) return decodeOverdue(engine.plan.deadline, item, slot.attempt)
   const error = timedOut("transaction", engine.plan.deadline)
   const common = { attempts: slot.attempt, deliveries: item.deliveries }
-  if (item.transaction === undefined) {
-    return {
-      ...common,
-      step: "decode",
-      category: "timeout",
-      transaction: item.delivery.transaction,
-      issue: new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: error.message }))
-    }
-  }
   const { transaction } = item
   switch (slot.step) {
     case "dispatch": {

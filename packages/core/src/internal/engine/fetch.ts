@@ -8,6 +8,9 @@
  *
  * One fetch is in flight at a time. Idle slots keep polling while slow transactions run. What is asked for is never
  * more than what is left of `loop.limit`; what a source hands over beyond that is released.
+ *
+ * Where the order depends on the payload, what was fetched is decoded before it is handed on. Worst case: the slowest
+ * schema of a fetch holds up the rest of it until the transaction's deadline.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -52,7 +55,9 @@ export class Intake {
   private head = 0
   // Started before the buffer: the next ones of their lanes, and what was held.
   private readonly front: Array<Item.Item> = []
-  private fiber: Fiber.Fiber<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done> | undefined
+  private fiber: Fiber.Fiber<ReadonlyArray<Delivery>, FetchError | Cause.Done> | undefined
+  // Fetched, and being decoded before they enter their lanes.
+  private ahead: ReadonlyArray<Item.Item> = []
   private starting = false
   private resting = false
   private stopped = false
@@ -157,23 +162,18 @@ export class Intake {
     return this.empties > 0 && this.failures === 0 && !this.options.plan.streaming && this.options.quiet()
   }
 
-  private request(
-    request: FetchRequest
-  ): Effect.Effect<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done> {
+  private request(request: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> {
     const { plan } = this.options
     // A connector that throws where it should fail has a defect, and the run goes on from there.
     const fetch = Effect.suspend(() => plan.source.fetch(request))
     if (plan.orderBy === undefined) return fetch
-    // The order depends on the payload: decode before the lanes are entered. What was fetched must not be lost to an
-    // interruption in between.
+    // The order depends on the payload: decode before the lanes are entered. What was fetched is kept whatever becomes
+    // of the decoding.
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(fetch), (deliveries) => {
-        const expiresAt = this.options.expiry(this.options.watcher.now())
-        const items = deliveries.map((delivery) => this.item(delivery, expiresAt))
-        return Effect.map(decodeAhead(plan, items), () => {
-          for (const item of items) orderKey(plan.orderBy!, item)
-          return items
-        })
+        this.expiry.dueAt = Infinity
+        this.ahead = this.items(deliveries)
+        return Effect.as(restore(decodeAhead(plan, this.ahead)), deliveries)
       })
     )
   }
@@ -194,29 +194,28 @@ export class Intake {
     return prefetch === "auto" ? Math.min(size, Math.floor(this.rate * this.roundTrip)) : prefetch
   }
 
-  private arrived(
-    exit: Exit.Exit<ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, FetchError | Cause.Done>
-  ): boolean {
+  private arrived(exit: Exit.Exit<ReadonlyArray<Delivery>, FetchError | Cause.Done>): boolean {
     this.expiry.dueAt = Infinity
     const now = this.options.watcher.now()
+    const { ahead } = this
+    this.ahead = []
+    if (ahead.length > 0) {
+      for (const item of ahead) orderKey(this.options.plan.orderBy!, item)
+      return this.accept(ahead, now)
+    }
     if (Exit.isSuccess(exit)) {
-      if (exit.value.length > 0) return this.accept(exit.value, now)
+      if (exit.value.length > 0) return this.accept(this.items(exit.value), now)
       this.failures = 0
       this.empty(now)
     } else this.failed(exit.cause, now)
     return false
   }
 
-  private accept(arrived: ReadonlyArray<Delivery> | ReadonlyArray<Item.Item>, now: number): boolean {
+  private accept(items: ReadonlyArray<Item.Item>, now: number): boolean {
     const { plan, tally } = this.options
     this.failures = 0
     this.empties = 0
-    this.observe(arrived.length, now)
-    // A lease counts from its arrival: a source may have waited for longer than a lease lasts before it gave one.
-    const expiresAt = this.options.expiry(now)
-    const items = plan.orderBy === undefined
-      ? (arrived as ReadonlyArray<Delivery>).map((delivery) => this.item(delivery, expiresAt))
-      : arrived as ReadonlyArray<Item.Item>
+    this.observe(items.length, now)
     const left = Math.max(0, plan.limit - tally.fetched)
     tally.fetched += items.length
     for (const item of items) this.options.fetched(item)
@@ -233,13 +232,16 @@ export class Intake {
     return kept > 0
   }
 
-  private item(delivery: Delivery, expiresAt: number): Item.Item {
+  private items(deliveries: ReadonlyArray<Delivery>): ReadonlyArray<Item.Item> {
     const { plan } = this.options
-    const deliveries = delivery.deliveries + (this.counts?.get(delivery.transaction.id) ?? 0)
-    const key = plan.lanes ? delivery.key : undefined
-    const item = Item.make(delivery, deliveries, key, expiresAt)
-    if (plan.prepared !== undefined) item.transaction = plan.prepared
-    return item
+    // A lease counts from its arrival: a source may have waited for longer than a lease lasts before it gave one.
+    const expiresAt = this.options.expiry(this.options.watcher.now())
+    return deliveries.map((delivery) => {
+      const deliveries = delivery.deliveries + (this.counts?.get(delivery.transaction.id) ?? 0)
+      const item = Item.make(delivery, deliveries, plan.lanes ? delivery.key : undefined, expiresAt)
+      if (plan.prepared !== undefined) item.transaction = plan.prepared
+      return item
+    })
   }
 
   private count(counts: Map<string, number>, item: Item.Item): void {
