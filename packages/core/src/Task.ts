@@ -93,12 +93,14 @@ const changeChecked =
     return changed
   }
 
+const named = (name: string): string => {
+  if (typeof name === "string" && name.trim() !== "") return name
+  throw new TypeError(`a task needs a name: a non-empty string, got ${JSON.stringify(name)}`)
+}
+
 const define = (name: string, from: Definition["from"], process: Definition["process"]): never => {
-  if (typeof name !== "string" || name.trim() === "") {
-    throw new TypeError(`a task needs a name: a non-empty string, got ${JSON.stringify(name)}`)
-  }
   const definition: Definition = {
-    name,
+    name: named(name),
     from,
     process,
     sinks: [],
@@ -159,6 +161,10 @@ export const consumer = <Self, S extends Schema.Constraint, B, E, R>(
  * tells how many were given up, the ids of the first 100 and the reason of the first. What the task drops on purpose
  * (`discardFailures`, `Decision.discard`, `Disposition.ack` from `onFailure`) does not fail the run.
  *
+ * **Gotchas**
+ * A generator object can be gone through once: a second run of the task finds nothing in it. An iterable that begins
+ * anew each time, `{ [Symbol.iterator]: rows }` with a generator function `rows`, serves every run.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -190,7 +196,7 @@ export const producer: {
  * @since 0.1.0
  */
 export const make = <B, X, R>(name: string, effect: Effect.Effect<B, X, R>): Any<X, Exclude<R, Scope.Scope>> =>
-  make_(name, { effect })
+  make_(named(name), { effect })
 
 /**
  * Sends results to a sink: one, several or none per transaction. Given more than once, a task has several sinks.
@@ -316,6 +322,10 @@ export const decide: {
 
 /**
  * Orders by a key of the transaction: those of one key run one after another, other keys go on beside them.
+ *
+ * **Details**
+ * What is fetched is decoded before it enters its lanes. Worst case: a schema that waits for something holds up the rest
+ * of its fetch for `transaction.timeout`.
  *
  * @category combinators
  * @since 0.1.0
