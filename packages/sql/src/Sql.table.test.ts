@@ -93,6 +93,25 @@ describe("a table of a struct", () => {
       assert.deepStrictEqual(yield* rows("SELECT id, title FROM films"), [{ id: "007", title: "1984" }])
     }).pipe(Effect.provide(layer)))
 
+  it.effect("text that looks like a number stays text, also where a number may come", () => {
+    class Codes extends Connector.Sink<Codes>()(
+      "codes",
+      Schema.Struct({
+        code: Schema.Union([Schema.Number, Schema.String]),
+        grade: Schema.Literals(["1", 2]),
+        ratio: Schema.NullOr(Schema.Number)
+      })
+    ) {}
+    return Effect.gen(function*() {
+      yield* Connector.send(Codes, Transaction.make("a", { code: "007", grade: "1", ratio: NaN }))
+      yield* Connector.send(Codes, Transaction.make("b", { code: 7, grade: 2, ratio: 0.5 }))
+      assert.deepStrictEqual(yield* rows("SELECT * FROM codes"), [
+        { id: "a", code: "007", grade: "1", ratio: "NaN" },
+        { id: "b", code: 7, grade: 2, ratio: 0.5 }
+      ])
+    }).pipe(Effect.provide(Layer.provideMerge(Sql.table(Codes), memory)))
+  })
+
   it.effect("a second dispatch updates the row, also within one batch", () =>
     Effect.gen(function*() {
       yield* Connector.send(Films, film("1", { votes: 1 }))
@@ -263,6 +282,18 @@ describe("a batch", () => {
       assert.isFalse(error.reason.isRetryable)
       assert.include(error.message, "CHECK constraint failed")
       assert.deepStrictEqual(yield* rows("SELECT count(*) AS n FROM numbers"), [{ n: 0 }])
+    }).pipe(Effect.provide(memory)))
+
+  it.effect("an id that cannot be stored as it is, is refused by name: it would be another one's", () =>
+    Effect.gen(function*() {
+      const { sink } = yield* build
+      const ids = ["half-\ud800", "whole-\u{1f600}", "half-\ud801"]
+      const error = yield* Effect.flip(sink.dispatch(ids.map((id, n) => Transaction.make(id, { n }))))
+      assert.deepStrictEqual(error.failed?.map(({ index, reason }) => [index, reason._tag]), [
+        [0, "InvalidRequest"],
+        [2, "InvalidRequest"]
+      ])
+      assert.deepStrictEqual(yield* rows("SELECT id, n FROM numbers"), [{ id: "whole-\u{1f600}", n: 1 }])
     }).pipe(Effect.provide(memory)))
 
   it.effect("of nothing is nothing", () =>

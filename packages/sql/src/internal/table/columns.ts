@@ -36,9 +36,9 @@ const typeOf = (ast: SchemaAST.AST): Column["type"] => {
     case "Literal":
       return typeof ast.literal === "string" ? "TEXT" : "NUMERIC"
     case "Union": {
-      const types = new Set(ast.types.filter(({ _tag }) => _tag !== "Null").map(typeOf))
-      // A number is encoded as a number, or as text when it is none: "NaN".
-      if (types.has("NUMERIC")) return "NUMERIC"
+      const types = new Set(ast.types.filter((type) => type._tag !== "Null" && !isNoNumber(type)).map(typeOf))
+      // A NUMERIC column makes a number of every text that looks like one.
+      if (types.has("NUMERIC")) return types.has("TEXT") || types.has("") ? "" : "NUMERIC"
       const [first] = types
       return types.size === 1 && first !== undefined ? first : ""
     }
@@ -46,6 +46,12 @@ const typeOf = (ast: SchemaAST.AST): Column["type"] => {
       return ""
   }
 }
+
+/** How a number is encoded that is none: as text, which a NUMERIC column leaves as it is. */
+const isNoNumber = (ast: SchemaAST.AST): boolean =>
+  ast._tag === "Union"
+    ? ast.types.every(isNoNumber)
+    : ast._tag === "Literal" && (ast.literal === "NaN" || ast.literal === "Infinity" || ast.literal === "-Infinity")
 
 /** A value of the payload as a column holds it: what is nested becomes JSON text. */
 export const toColumn = (value: unknown): string | number | null => {

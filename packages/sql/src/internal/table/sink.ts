@@ -17,8 +17,10 @@ export interface Table {
   /** The columns that say whether a row is there already. */
   readonly primaryKey: ReadonlyArray<string>
   /** The values of one row, in the order of the columns. */
-  readonly row: (transaction: Transaction.Transaction<unknown>) => ReadonlyArray<string | number | null>
+  readonly row: (transaction: Transaction.Transaction<unknown>) => Row
 }
+
+type Row = ReadonlyArray<string | number | null>
 
 // Rows of one INSERT, by its parameters: SQLite's bound is 32,766.
 const mostParameters = 8000
@@ -91,11 +93,22 @@ export const openTable = (
     yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
     const most = Math.max(1, Math.floor(mostParameters / table.columns.length))
     const refuse = (error: SqlError) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
-    const insert = (transactions: ReadonlyArray<Transaction.Transaction<unknown>>) =>
-      Effect.mapError(
-        database.sql.unsafe(upsert(table, transactions.length), transactions.flatMap(table.row)).raw,
-        refuse
+    const write = (rows: ReadonlyArray<Row>): Effect.Effect<unknown, ConnectorError.DispatchError> => {
+      if (rows.length === 0) return Effect.void
+      const insert = (rows: ReadonlyArray<Row>) =>
+        Effect.mapError(database.sql.unsafe(upsert(table, rows.length), rows.flat()).raw, refuse)
+      if (rows.length <= most) return insert(rows)
+      const all = Effect.forEach(
+        Array.from({ length: Math.ceil(rows.length / most) }, (_, n) => n * most),
+        (from) => insert(rows.slice(from, from + most)),
+        { discard: true }
       )
+      return Effect.catchTag(database.sql.withTransaction(all), "SqlError", (error) => Effect.fail(refuse(error)))
+    }
+    const id = table.columns.map(({ name }) => table.primaryKey.includes(name))
+    // SQLite keeps UTF-8: half of a surrogate pair becomes another character, and two ids one.
+    const isStorable = (row: Row) =>
+      row.every((value, n) => !id[n] || typeof value !== "string" || value.isWellFormed())
     return {
       format: "json",
       database,
@@ -108,14 +121,21 @@ export const openTable = (
               })
             )
           }
-          if (transactions.length === 0) return Effect.void
-          if (transactions.length <= most) return Effect.asVoid(insert(transactions))
-          const all = Effect.forEach(
-            Array.from({ length: Math.ceil(transactions.length / most) }, (_, n) => n * most),
-            (from) => insert(transactions.slice(from, from + most)),
-            { discard: true }
-          )
-          return Effect.catchTag(database.sql.withTransaction(all), "SqlError", (error) => Effect.fail(refuse(error)))
+          const rows: Array<Row> = []
+          const failed: Array<ConnectorError.Failed> = []
+          transactions.forEach((transaction, index) => {
+            const row = table.row(transaction)
+            if (isStorable(row)) return rows.push(row)
+            const message = `"${transaction.id}": an id with half of a surrogate pair cannot be stored`
+            return failed.push({ index, reason: new Reason.InvalidRequest({ message }) })
+          })
+          const [first] = failed
+          return first === undefined
+            ? Effect.asVoid(write(rows))
+            : Effect.andThen(
+              write(rows),
+              Effect.fail(new ConnectorError.DispatchError({ reason: first.reason, failed }))
+            )
         }).pipe(Effect.uninterruptible),
       health: Effect.asVoid(Effect.mapError(database.sql`SELECT 1`, refuse))
     }
