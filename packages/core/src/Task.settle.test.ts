@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { Data, Duration, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Control, type Delivery, Memory, Reason, Task, Transaction } from "./index.ts"
+import { Connector, Control, Decision, type Delivery, Memory, Reason, Task, Transaction } from "./index.ts"
 import { Faults, PushSource } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int })) {}
 class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Int) {}
 class Results extends Connector.Sink<Results>()("results", Schema.Int) {}
+class Later extends Data.TaggedError("Later") {}
 
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => Transaction.make(`n-${n}`, { n }))
 const source = (count: number, options?: Memory.SourceOptions) => Memory.source(Numbers, numbers(count), options)
@@ -233,6 +234,32 @@ describe("a lease", () => {
         source(2, { lease: "9 seconds" }).pipe(Faults.source(Numbers, { extend: Faults.always(Faults.hang()) })),
         Memory.sink(Results)
       ])
+    ))
+
+  it.effect("that is lost while a requeue is held for later ends in redelivered: it is not started again", () =>
+    Effect.gen(function*() {
+      const starts: Array<string> = []
+      const task = Task.consumer("later", Numbers, ({ id }) =>
+        Effect.suspend(() => {
+          starts.push(id)
+          return Effect.fail(new Later())
+        })).pipe(
+          Task.decide(() => Decision.requeue("4 seconds")),
+          Task.orderBy(({ id }) => id),
+          Task.policy({ loop: { limit: 1 } })
+        )
+      const [told] = yield* logged(outcomes(task))
+      assert.deepStrictEqual(told.map(({ _tag }) => _tag), ["redelivered"])
+      assert.deepStrictEqual(starts, ["n-0"])
+    }).pipe(
+      Effect.provide(
+        Layer.effect(
+          Numbers,
+          Effect.map(Numbers, ({ source: { isHeld: _, ...source } }) => ({
+            source: { ...source, extend: () => Effect.succeed([0]) }
+          }))
+        ).pipe(Layer.provide(source(1, { lease: "9 seconds" })))
+      )
     ))
 
   it.effect("one extension that does not answer is not the last", () =>

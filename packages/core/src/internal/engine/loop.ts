@@ -320,6 +320,7 @@ export class Loop implements Engine {
   private runAgain(item: Item.Item): void {
     const again = Item.make(item.delivery, item.deliveries + 1, item.key, item.expiresAt)
     again.transaction = item.transaction
+    again.lost = item.lost
     this.leases.release(item)
     this.leases.hold(again)
     this.settler.replace(item, again)
