@@ -267,7 +267,7 @@ describe("poison", () => {
       const [letter] = yield* Memory.letters(Dead)
       assert.deepStrictEqual(
         [letter?.step, letter?.reason],
-        ["fetch", "delivered 3 times before, more than maxDeliveries (2) allows"]
+        ["fetch", "delivered 3 times before, more than transaction.maxDeliveries (2) allows"]
       )
     }).pipe(
       Effect.provide([

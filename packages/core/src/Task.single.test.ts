@@ -232,6 +232,13 @@ describe("what a task needs", () => {
       assert.strictEqual(yield* Effect.flip(Task.run(task)), "no rates today")
     }))
 
+  it("a task without a name is refused, whatever its kind", () => {
+    for (const name of ["", " "]) {
+      assert.throws(() => Task.make(name, Effect.void), "a task needs a name")
+      assert.throws(() => Task.producer(name, [], () => Effect.void), "a task needs a name")
+    }
+  })
+
   it.effect("any program runs under a name", () =>
     Effect.gen(function*() {
       const log: Array<string> = []

@@ -364,7 +364,7 @@ const start = (
  * **Details**
  * A run ends when its source is empty and nothing is in flight, unless `loop.streaming` is on; at `loop.limit`; and when
  * its source has come to its end. Interrupting it drains: worst case `shutdown.grace` plus `shutdown.close`. `control`
- * is a handle on the run.
+ * is a handle on the run; of a `Task.make`, which has no transactions to steer, it stays idle.
  *
  * @category running
  * @since 0.1.0

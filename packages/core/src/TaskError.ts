@@ -33,7 +33,7 @@ export class LoopTimeout extends Schema.TaggedError<LoopTimeout>("@ergon/core/Lo
   timeout: Schema.Number
 }) {
   override get message(): string {
-    return `task "${this.task}" did not end within its loop timeout of ${this.timeout} ms`
+    return `task "${this.task}" did not end within loop.timeout (${this.timeout} ms)`
   }
 }
 

@@ -50,7 +50,9 @@ export const poisoned = (engine: Engine, slot: Slot): void => {
   bury(
     engine,
     slot,
-    `delivered ${slot.item!.deliveries} times before, more than maxDeliveries (${engine.plan.maxDeliveries}) allows`
+    `delivered ${
+      slot.item!.deliveries
+    } times before, more than transaction.maxDeliveries (${engine.plan.maxDeliveries}) allows`
   )
 }
 
