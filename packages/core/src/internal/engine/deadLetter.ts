@@ -10,7 +10,7 @@ import { describeFailure } from "../../Failure.ts"
 import type { Reason } from "../../Reason.ts"
 import * as Transaction from "../../Transaction.ts"
 import { attempt, wait } from "./attempt.ts"
-import { delayAfter } from "./dispatchDelay.ts"
+import { delayAfter } from "./reconnect.ts"
 import type { Engine } from "./engine.ts"
 import type { Parcel } from "./gather.ts"
 import type { Slot } from "./slot.ts"
@@ -83,7 +83,7 @@ const tryAgain = (
   until: number,
   reason: Reason
 ): void => {
-  const delay = delayAfter(engine.plan, slot.attempt, reason)
+  const delay = delayAfter(engine.plan, engine.plan.dispatch, slot.attempt, reason)
   if (!reason.isRetryable || engine.watcher.now() + delay > until) {
     return refused(engine, slot, `${reason._tag}: ${reason.message}`)
   }

@@ -12,7 +12,7 @@ import { InvalidRequest, Unknown } from "../../Reason.ts"
 import type { Reason } from "../../Reason.ts"
 import * as Transaction from "../../Transaction.ts"
 import { attempt, wait } from "./attempt.ts"
-import { delayAfter } from "./dispatchDelay.ts"
+import { delayAfter } from "./reconnect.ts"
 import type { Engine } from "./engine.ts"
 import { fail } from "./exception.ts"
 import { isLeaseLost, type Parcel } from "./gather.ts"
@@ -99,7 +99,7 @@ const arrived = (engine: Engine, slot: Slot, sent: ReadonlyArray<Parcel>): void 
   const tryAgain = reason.isRetryable || (reason instanceof Unknown && slot.attempt < policy.maxAttempts)
   if (!tryAgain) return giveUp(engine, slot, reason)
   slot.retrying = true
-  const delay = delayAfter(engine.plan, slot.attempt, reason)
+  const delay = delayAfter(engine.plan, engine.plan.dispatch, slot.attempt, reason)
   const again = (slot: Slot): void => {
     slot.attempt++
     send(engine, slot, failed)

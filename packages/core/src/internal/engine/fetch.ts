@@ -21,11 +21,12 @@ import * as Result from "effect/Result"
 import type { FetchRequest } from "../../Connector.ts"
 import { FetchError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
-import { Throttled, Timeout, Unknown } from "../../Reason.ts"
+import { Timeout, Unknown } from "../../Reason.ts"
 import { decodeAhead } from "./decode.ts"
 import * as Item from "./item.ts"
 import { orderKey } from "./lanes.ts"
 import type { Plan } from "./plan.ts"
+import { delayAfter } from "./reconnect.ts"
 import type { Tally } from "./tally.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
@@ -293,8 +294,7 @@ export class Intake {
       return
     }
     this.options.tally.retries++
-    const asked = error.reason instanceof Throttled ? error.reason.retryAfter ?? 0 : 0
-    this.rest(now + Math.max(asked, retry.delay(this.failures) || plan.emptyDelay(this.failures)))
+    this.rest(now + delayAfter(plan, retry, this.failures, error.reason))
   }
 
   private rest(until: number): void {

@@ -65,7 +65,6 @@ export interface Plan {
   readonly deadLetters: DeadLetterPlan
   readonly settle: StepPlan
   readonly settleBudget: number
-  readonly reconnectDelay: (attempt: number) => number
   readonly emptyDelay: (attempt: number) => number
   readonly fetch: {
     readonly batchSize: number | undefined
@@ -152,7 +151,6 @@ export const make = (input: PlanInput): Plan => {
     deadLetters: deadLetterPlan(definition, input.deadLetters),
     settle,
     settleBudget: deadline,
-    reconnectDelay: emptyDelay,
     emptyDelay,
     fetch: {
       batchSize: policy.fetch.batch.size,

@@ -17,9 +17,10 @@ import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { SourceService } from "../../Connector.ts"
 import type { SettleError } from "../../ConnectorError.ts"
-import { LeaseLost, type Reason, Throttled, Timeout, Unknown } from "../../Reason.ts"
+import { LeaseLost, type Reason, Timeout, Unknown } from "../../Reason.ts"
 import type { Item } from "./item.ts"
 import type { Plan } from "./plan.ts"
+import { delayAfter } from "./reconnect.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 import { Watermarks } from "./watermark.ts"
 
@@ -168,6 +169,7 @@ export class Settler {
       const lost: Array<Item> = []
       const again: Array<Item> = []
       let retryAt = 0
+      const { plan } = this.options
       const now = this.options.watcher.now()
       for (let i = 0; i < batch.length; i++) {
         const item = batch[i]!
@@ -176,10 +178,10 @@ export class Settler {
           confirmed.push(item)
           continue
         }
-        if (item.settleAttempts++ === 0) item.settleUntil = now + this.options.plan.settleBudget
-        const delay = this.delayAfter(item.settleAttempts, reason)
+        if (item.settleAttempts++ === 0) item.settleUntil = now + plan.settleBudget
+        const delay = delayAfter(plan, plan.settle, item.settleAttempts, reason)
         const tryAgain = reason.isRetryable ||
-          (reason instanceof Unknown && item.settleAttempts < this.options.plan.settle.maxAttempts)
+          (reason instanceof Unknown && item.settleAttempts < plan.settle.maxAttempts)
         if (tryAgain && now + delay <= item.settleUntil) {
           again.push(item)
           retryAt = Math.max(retryAt, now + delay)
@@ -199,12 +201,6 @@ export class Settler {
       this.options.confirmed(confirmed.concat(lost))
     }
     this.next()
-  }
-
-  private delayAfter(attempt: number, reason: Reason): number {
-    const { plan } = this.options
-    const asked = reason instanceof Throttled ? reason.retryAfter ?? 0 : 0
-    return Math.max(asked, plan.settle.delay(attempt) || plan.reconnectDelay(attempt))
   }
 
   /** Why each of the batch failed; `undefined` for those that the source has settled. */

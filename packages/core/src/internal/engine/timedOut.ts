@@ -1,3 +1,6 @@
+/**
+ * What stands in a failure whose time was up.
+ */
 import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
