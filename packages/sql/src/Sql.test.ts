@@ -332,6 +332,19 @@ describe("de-duplication", () => {
     }))
 })
 
+describe("a lease and a retention beyond what a Date can be", () => {
+  it.effect("last until the end of time", () =>
+    Effect.gen(function*() {
+      const queue = yield* inMemory({ lease: Number.MAX_SAFE_INTEGER, retention: 1e300 })
+      yield* queue.send(item("1"), item("2"))
+      const delivery = yield* queue.one
+      yield* TestClock.adjust("3650 days")
+      yield* queue.settle(delivery, Disposition.ack)
+      yield* queue.send(item("1"))
+      assert.deepStrictEqual(yield* queue.ids(9), ["2"])
+    }))
+})
+
 describe("ids and keys", () => {
   it.effect("text that cannot be stored as it is, is refused by name", () =>
     Effect.gen(function*() {

@@ -114,7 +114,7 @@ export class Store {
   /** At most `max` messages, in order, each with the end of its lease. */
   claim(max: number): Effect.Effect<{ readonly rows: ReadonlyArray<ClaimedRow>; readonly until: number }, SqlError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const until = now + this.options.lease
+      const until = after(now, this.options.lease)
       const claim = Effect.map(this.query<ClaimedRow>(this.statements.claim, [until, max]), (rows) => {
         if (rows.length > 0) this.isDue(until)
         // RETURNING keeps no order.
@@ -129,7 +129,7 @@ export class Store {
     id: string
   ): Effect.Effect<{ readonly row: ClaimedRow | undefined; readonly until: number }, SqlError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const until = now + this.options.lease
+      const until = after(now, this.options.lease)
       const claim = Effect.flatMap(this.query<ClaimedRow>(this.statements.claimId, [until, id]), ([row]) => {
         this.isDue(until)
         const claimed = { row, until }
@@ -189,7 +189,7 @@ export class Store {
           Effect.flatMap(this.run(text, [...head, pairs]), (changes) =>
             changes === receipts.length ? nothing : this.missing(receipts, to))
         )
-      if (ack.length > 0) step(statements.ack, [now + this.options.retention], ack, pairsOf(ack), "done")
+      if (ack.length > 0) step(statements.ack, [after(now, this.options.retention)], ack, pairsOf(ack), "done")
       if (release.length > 0) step(statements.release, [], release, pairsOf(release), "ready")
       if (requeue.length > 0) step(statements.requeue, [now], requeue, pairsOf(requeue), "ready")
       if (delay.length > 0) {
@@ -224,7 +224,7 @@ export class Store {
     SqlError
   > {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const until = now + this.options.lease
+      const until = after(now, this.options.lease)
       return Effect.flatMap(
         this.run(this.statements.extend, [until, pairsOf(receipts)]),
         (changes) =>
