@@ -10,7 +10,7 @@ export interface Counts {
 
 const none: Counts = { passed: 0, failed: 0, skipped: 0 }
 
-export const sum = (all: ReadonlyArray<Counts>): Counts =>
+const sum = (all: ReadonlyArray<Counts>): Counts =>
   all.reduce((left, right) => ({
     passed: left.passed + right.passed,
     failed: left.failed + right.failed,

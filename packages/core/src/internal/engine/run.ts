@@ -33,7 +33,7 @@ export interface RunOptions {
 }
 
 /** The service of a key whose Layer the types have asked for. */
-export const service = <Self, Shape>(context: Context.Context<never>, key: Context.Key<Self, Shape>): Shape =>
+const service = <Self, Shape>(context: Context.Context<never>, key: Context.Key<Self, Shape>): Shape =>
   Context.getUnsafe(context as Context.Context<Self>, key)
 
 export const run = (definition: Definition, options: RunOptions = {}): Effect.Effect<Summary, unknown> =>

@@ -3,7 +3,7 @@
  */
 
 /** Damerau-Levenshtein: letters added, dropped, replaced, or swapped with their neighbour. */
-export const distance = (from: string, to: string): number => {
+const distance = (from: string, to: string): number => {
   let before: Array<number> = []
   let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (let row = 1; row <= from.length; row++) {

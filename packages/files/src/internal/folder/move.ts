@@ -21,7 +21,7 @@ const cut = (text: string, bytes: number): string => {
 }
 
 /** `report.csv`, `report.1.csv`, `report.2.csv`: of a name that is too long, its middle is cut. */
-export const numbered = (name: string, number: number): string => {
+const numbered = (name: string, number: number): string => {
   const extension = cut(path.extname(name), 32)
   const stem = name.slice(0, name.length - path.extname(name).length)
   const tail = (number === 0 ? "" : `.${number}`) + extension

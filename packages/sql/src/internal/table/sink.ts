@@ -27,7 +27,7 @@ const mostParameters = 8000
 
 const quoted = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
 
-export const upsert = ({ columns, name, primaryKey }: Table, rows: number): string => {
+const upsert = ({ columns, name, primaryKey }: Table, rows: number): string => {
   const names = columns.map((column) => quoted(column.name))
   const row = `(${columns.map(() => "?").join(", ")})`
   const changed = columns.filter((column) => !primaryKey.includes(column.name)).map((column) => quoted(column.name))
