@@ -49,7 +49,7 @@ export interface Outcome<out A, out B, out E> {
  *
  * **Details**
  * Every fetched delivery is in exactly one of the six outcome counts. `deadLettered` and `discarded` say what became of
- * `failed` and `timeout`; `reasons` counts the dead letters by tag of their error (at most 100 different ones; the rest
+ * `failed` and `timeout`; `reasons` counts both by tag of their error (at most 100 different ones; the rest
  * under `other`). `retries` counts the second and later tries of all steps. `delayed` is what the source holds for
  * later, where it can count.
  *

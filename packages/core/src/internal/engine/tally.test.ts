@@ -68,8 +68,23 @@ describe("Tally", () => {
       [kind]: 3,
       deadLettered: 2,
       discarded: 1,
-      reasons: { OutOfStock: 2 }
+      reasons: { OutOfStock: 2, MaxDeliveries: 1 }
     })
+  })
+
+  it("what is dropped on purpose is counted by its reason as well", () => {
+    const tally = new Tally()
+    const item = ended("failed", undefined)
+    item.failure = {
+      step: "process",
+      category: "business",
+      transaction: item.delivery.transaction,
+      cause: Cause.fail({ _tag: "OutOfStock" }),
+      attempts: 1,
+      deliveries: 0
+    }
+    tally.count(item)
+    assert.deepStrictEqual(tally.summary(0, 0), { ...nothing, failed: 1, discarded: 1, reasons: { OutOfStock: 1 } })
   })
 
   it("the reason is the tag of the failure rather than that of the letter", () => {

@@ -33,12 +33,12 @@ export class Tally {
     }
     this[item.kind]++
     if (item.kind !== "failed" && item.kind !== "timeout") return
-    if (item.letter === undefined) {
-      this.discarded++
-      return
-    }
-    this.deadLettered++
-    const tag = item.failure === undefined ? item.letter.error.tag : describeFailure(item.failure).tag
+    if (item.letter === undefined) this.discarded++
+    else this.deadLettered++
+    // Without a failure it came back too often, and was given up unseen.
+    const tag = item.failure === undefined
+      ? item.letter?.error.tag ?? "MaxDeliveries"
+      : describeFailure(item.failure).tag
     const key = this.reasons.has(tag) || this.reasons.size < mostReasons ? tag : "other"
     this.reasons.set(key, (this.reasons.get(key) ?? 0) + 1)
   }
