@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
  * - `error`: tag (or class) and message of the error; never empty.
  * - `attempts`: tries of the failed step; `deliveries`: hand-overs before this one.
  * - `source`: the id of the source's key; `task`: the name of the task.
+ * - `metadata`: of the transaction; `traceparent` and `tracestate` in it lead to its trace.
  * - `failedAt`: ISO 8601, UTC.
  *
  * @category models

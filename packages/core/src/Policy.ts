@@ -269,7 +269,8 @@ export const Current: Context.Reference<Policy> = Context.Reference<Policy>("@er
 })
 
 /**
- * The policy that the running task runs under; outside a task, the defaults.
+ * The policy that the running task was started with; outside a task, the defaults. What `Control` has changed since is
+ * not in it.
  *
  * @category services
  * @since 0.1.0

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Database, Sql, Sqlite } from "./index.ts"
-import { filename, idOf, inMemory, item, Items, open, openClosable } from "./test/queues.ts"
+import { database, filename, idOf, inMemory, item, Items, open, openClosable } from "./test/queues.ts"
 
 const one = { ready: 1, inFlight: 0, delayed: 0 }
 const empty = { ready: 0, inFlight: 0, delayed: 0 }
@@ -464,5 +464,29 @@ describe("a user's transaction", () => {
       }))
       // No clock has moved: only the commit can have woken it.
       assert.deepStrictEqual((yield* Fiber.join(waiting)).map(idOf), ["2"])
+    }))
+})
+
+describe("closing", () => {
+  it.effect("ends within 5 seconds, also while somebody's transaction holds the database", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(database(yield* filename))
+      const scope = yield* Scope.make()
+      const services = yield* Scope.provide(
+        Effect.provide(Layer.build(Sql.queue(Items)), context),
+        scope
+      )
+      const { sink, source } = Context.get(services, Items)
+      const { sql } = Context.get(context, Database.Database)
+      yield* sink.dispatch([item("1")])
+      assert.lengthOf(yield* source.fetch({ max: 1, wait: Duration.zero }), 1)
+      const transaction = yield* Effect.forkChild(sql.withTransaction(Effect.never))
+      yield* Effect.yieldNow
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("4999 millis")
+      assert.isUndefined(closing.pollUnsafe())
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(closing)
+      yield* Fiber.interrupt(transaction)
     }))
 })

@@ -119,7 +119,7 @@ describe("a disk that is full", () => {
       let confirmed = 0
       const send = Effect.suspend(() => queue.send(Transaction.make(`${confirmed}`, text)))
       const error = yield* Effect.flip(Effect.forever(Effect.tap(send, () => Effect.sync(() => confirmed++))))
-      assert.strictEqual(error.reason._tag, "ConnectionLost")
+      assert.strictEqual(error.reason._tag, "Throttled")
       assert.isTrue(error.reason.isRetryable)
       assert.include(error.message, "the disk is full")
       assert.isAbove(confirmed, 10)

@@ -14,7 +14,7 @@ describe("the reason of an error", () => {
     ["SQLITE_LOCKED", 6, "Timeout"],
     ["SQLITE_PROTOCOL", 15, "Timeout"],
     ["SQLITE_IOERR_WRITE", 778, "ConnectionLost"],
-    ["SQLITE_FULL", 13, "ConnectionLost"],
+    ["SQLITE_FULL", 13, "Throttled"],
     ["SQLITE_CANTOPEN", 14, "ConnectionLost"],
     ["SQLITE_READONLY", 8, "Unauthorized"],
     ["SQLITE_PERM", 3, "Unauthorized"],
@@ -28,7 +28,7 @@ describe("the reason of an error", () => {
   ])("%s", (_, errcode, tag) => {
     const reason = of(errcode)
     assert.strictEqual(reason._tag, tag)
-    assert.strictEqual(reason.isRetryable, tag === "Timeout" || tag === "ConnectionLost")
+    assert.strictEqual(reason.isRetryable, ["Timeout", "ConnectionLost", "Throttled"].includes(tag))
     assert.include(reason.message, "as SQLite says it")
   })
 })

@@ -16,7 +16,7 @@ export const reasonOf = (error: SqlError): Reason.Reason => {
     case 10:
       return new Reason.ConnectionLost({ message: `the disk failed: ${message}`, cause })
     case 13:
-      return new Reason.ConnectionLost({ message: `the disk is full: ${message}`, cause })
+      return new Reason.Throttled({ message: `the disk is full: ${message}`, cause })
     case 14:
       return new Reason.ConnectionLost({ message: `the database file cannot be opened: ${message}`, cause })
     case 3:

@@ -144,7 +144,8 @@ export const description = {
     }),
     trace: word(["link", "parent"], {
       default: "link",
-      doc: "How a transaction's trace refers to its producer's: as a link, or as its child."
+      doc:
+        "How a transaction's trace refers to its producer's: as a link, or as its child. For telemetry; nothing reads it yet."
     })
   },
   shutdown: {
@@ -155,20 +156,32 @@ export const description = {
     close: bound({ default: Duration.seconds(10), doc: "The longest all resources together may take to close." })
   },
   supervision: {
-    check: bound({ default: Duration.seconds(10), doc: "The time between two checks of liveness." }),
-    startGrace: wait({ default: Duration.seconds(60), doc: "No check counts as failed so soon after the start." }),
+    check: bound({
+      default: Duration.seconds(10),
+      doc: "The time between two checks of liveness. For the runner; nothing reads it yet."
+    }),
+    startGrace: wait({
+      default: Duration.seconds(60),
+      doc: "No check counts as failed so soon after the start. For the runner; nothing reads it yet."
+    }),
     unhealthyGrace: wait({
       default: Duration.seconds(30),
-      doc: "How long a worker may be unhealthy before it is drained and ended."
+      doc: "How long a worker may be unhealthy before it is drained and ended. For the runner; nothing reads it yet."
     }),
     thresholds: {
       fetch: derived(
         "fetch.timeout + fetch.empty.cap",
-        boundOrNone({ default: Duration.infinity, doc: "Fetching without progress for so long is unhealthy." })
+        boundOrNone({
+          default: Duration.infinity,
+          doc: "Fetching without progress for so long is unhealthy. For the runner; nothing reads it yet."
+        })
       ),
       transaction: derived(
         "transaction.timeout + exception.timeout + settle.timeout",
-        boundOrNone({ default: Duration.infinity, doc: "A transaction that runs for so long is unhealthy." })
+        boundOrNone({
+          default: Duration.infinity,
+          doc: "A transaction that runs for so long is unhealthy. For the runner; nothing reads it yet."
+        })
       )
     }
   }

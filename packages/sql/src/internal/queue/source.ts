@@ -32,6 +32,9 @@ const foreign = new Reason.InvalidRequest({ message: "the receipt is not one of 
 const fetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
 const settleError = (error: SqlError) => new ConnectorError.SettleError({ reason: reasonOf(error) })
 
+// A connector ends within 5 seconds.
+const closing = Duration.seconds(5)
+
 const noMetadata: Transaction.Metadata = Object.freeze({})
 const none: ReadonlyArray<Delivery.Delivery> = []
 
@@ -49,8 +52,10 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
       held.clear()
       database.changes.changed(table)
       return store.giveBack(receipts).pipe(
-        Effect.catch((error) => Effect.logWarning(`queue "${table}": what is held could not be given back`, error)),
-        Effect.uninterruptible
+        // A transaction of somebody else may hold the database. What is not given back comes back after its lease.
+        Effect.interruptible,
+        Effect.timeout(closing),
+        Effect.catchCause((cause) => Effect.logWarning(`queue "${table}": what is held could not be given back`, cause))
       )
     })
 
