@@ -56,3 +56,18 @@ describe("a retry as a value", () => {
       assert.strictEqual((yield* Memory.contents(Numbers)).ready.length, 1)
     }).pipe(Effect.provide(Memory.source(Numbers, [Transaction.make("1", 1)]))))
 })
+
+describe("an answer that is no decision", () => {
+  it.effect.each([
+    { answer: "later" },
+    { answer: { _tag: "Later" } },
+    { answer: { _tag: "RetryAfter" } },
+    { answer: { _tag: "Requeue", delay: "later" } }
+  ])("is a defect of the task, and the transaction has failed: $answer", ({ answer }) =>
+    Effect.gen(function*() {
+      const program = Task.consumer("odd", Numbers, () => Effect.andThen(Effect.yieldNow, Effect.fail(new Busy())))
+      const odd = program.pipe(Task.decide((): Decision.Decision => answer as never), attempts(2))
+      const summary = yield* Task.run(odd)
+      assert.deepStrictEqual([summary.failed, summary.deadLettered, summary.retries], [1, 1, 0])
+    }).pipe(Effect.provide(Memory.source(Numbers, [Transaction.make("1", 1)]))))
+})

@@ -15,6 +15,7 @@ import {
 import { Faults } from "./testing/index.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Struct({ n: Schema.Int })) {}
+class Results extends Connector.Sink<Results>()("results", Schema.Int) {}
 class Dead extends Connector.DeadLetters<Dead>()("dead") {}
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { code: Schema.Int }) {}
@@ -30,6 +31,13 @@ const outcomes = <A, B, E, R, X>(task: Task.Task<A, B, E, R, X>, time: Duration.
     yield* TestClock.adjust(time)
     return yield* Fiber.join(fiber)
   })
+
+// What throws when it is looked at.
+const unshowable = {
+  get message(): string {
+    throw new Error("do not look")
+  }
+}
 
 // The messages that are logged meanwhile.
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -121,6 +129,7 @@ describe("an exception step that fails", () => {
   const hooks: ReadonlyArray<[string, () => Effect.Effect<never, Refused>]> = [
     ["a typed error", () => Effect.fail(new Refused({ code: 1 }))],
     ["a defect", () => Effect.die("the hook broke")],
+    ["a defect that cannot be shown", () => Effect.andThen(Effect.yieldNow, Effect.die(unshowable))],
     ["its own interruption", () => Effect.interrupt],
     ["an exception thrown", () => {
       throw new Error("not even an effect")
@@ -163,6 +172,19 @@ describe("an exception step that fails", () => {
       const [outcome] = yield* outcomes(task)
       assert.deepStrictEqual([tries, outcome?._tag], [3, "failed"])
     }).pipe(Effect.provide(source(1))))
+})
+
+describe("outputs that throw", () => {
+  it.effect("what cannot be shown: the transaction has failed at its dispatch", () =>
+    Effect.gen(function*() {
+      const task = Task.consumer("outputs", Numbers, () => Effect.yieldNow).pipe(
+        Task.dispatch(Results, () => {
+          throw Object.create(null)
+        })
+      )
+      const told = yield* outcomes(task)
+      assert.deepStrictEqual(told.map(({ _tag, failure }) => [_tag, failure?.step]), [["failed", "dispatch"]])
+    }).pipe(Effect.provide([source(1), Memory.sink(Results)])))
 })
 
 describe("a dead-letter sink", () => {

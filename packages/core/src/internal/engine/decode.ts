@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { DecodeFailure } from "../../Failure.ts"
+import { type DecodeFailure, describe } from "../../Failure.ts"
 import * as Transaction from "../../Transaction.ts"
 import { attempt } from "./attempt.ts"
 import type { Engine } from "./engine.ts"
@@ -88,9 +88,7 @@ const explain = (plan: Plan, item: Item, cause: Cause.Cause<unknown>): Schema.Sc
   const error = Cause.squash(cause)
   return error instanceof Schema.SchemaError
     ? error
-    : new Schema.SchemaError(
-      new SchemaIssue.InvalidValue({ message: error instanceof Error ? error.message : String(error) })
-    )
+    : new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: describe(error).message }))
 }
 
 /**

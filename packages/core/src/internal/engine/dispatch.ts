@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { DispatchError } from "../../ConnectorError.ts"
 import * as Disposition from "../../Disposition.ts"
+import { describe } from "../../Failure.ts"
 import { InvalidRequest, Unknown } from "../../Reason.ts"
 import type { Reason } from "../../Reason.ts"
 import * as Transaction from "../../Transaction.ts"
@@ -39,11 +40,10 @@ const dispatchEncoded = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, un
   if (slot.cut !== "nothing") return engine.cutOff(slot)
   if (Exit.isFailure(exit)) {
     const error = Cause.squash(exit.cause)
-    const message = error instanceof Error ? error.message : String(error)
     return giveUp(
       engine,
       slot,
-      new InvalidRequest({ message: `the result cannot be encoded: ${message}`, cause: error })
+      new InvalidRequest({ message: `the result cannot be encoded: ${describe(error).message}`, cause: error })
     )
   }
   const item = slot.item!

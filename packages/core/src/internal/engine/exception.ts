@@ -4,12 +4,13 @@
  * confirmed.
  */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import { DispatchError } from "../../ConnectorError.ts"
 import * as Disposition from "../../Disposition.ts"
-import { type Failure, reason as reasonOf } from "../../Failure.ts"
+import { describe, type Failure, reason as reasonOf } from "../../Failure.ts"
 import { Timeout } from "../../Reason.ts"
 import { attempt, wait } from "./attempt.ts"
 import { bury } from "./deadLetter.ts"
@@ -63,14 +64,24 @@ const excepted = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>)
   }
   engine.warn("the exception step failed; the transaction is requeued", {
     transaction: slot.item!.delivery.transaction.id,
-    cause: Cause.pretty(cause)
+    cause: shown(cause)
   })
   engine.finish(slot, "requeued", Disposition.requeue())
 }
 
+// A hook can fail with anything, also with what throws when it is looked at.
+const shown = (cause: Cause.Cause<unknown>): string => {
+  try {
+    return Cause.pretty(cause)
+  } catch {
+    return describe(Cause.squash(cause)).message
+  }
+}
+
 const isDisposition = (u: unknown): u is Disposition.Disposition =>
   Predicate.hasProperty(u, "_tag") &&
-  (u._tag === "Ack" || u._tag === "Requeue" || u._tag === "DeadLetter" || u._tag === "Release")
+  (u._tag === "Ack" || u._tag === "DeadLetter" || u._tag === "Release" ||
+    (u._tag === "Requeue" && Predicate.hasProperty(u, "delay") && Duration.isDuration(u.delay)))
 
 const dispose = (engine: Engine, slot: Slot, answer: unknown): void => {
   const item = slot.item!

@@ -92,14 +92,17 @@ const aborted = (engine: Engine, slot: Slot, error: unknown): Aborted => {
   })
 }
 
-const decisions = new Set(["Retry", "RetryAfter", "Requeue", "DeadLetter", "Discard", "Abort"])
+const decisions: ReadonlySet<unknown> = new Set(["Retry", "RetryAfter", "Requeue", "DeadLetter", "Discard", "Abort"])
+
+const isDecision = (u: unknown): u is Decision.Decision =>
+  Predicate.hasProperty(u, "_tag") && decisions.has(u._tag) &&
+  ((u._tag !== "RetryAfter" && u._tag !== "Requeue") ||
+    (Predicate.hasProperty(u, "delay") && Duration.isDuration(u.delay)))
 
 /** What the task decides; untyped code can answer with anything. */
 const decide = (engine: Engine, error: unknown): Decision.Decision | "undecided" => {
   const decision = engine.plan.decide(error)
-  if (decision === "undecided" || (Predicate.hasProperty(decision, "_tag") && decisions.has(decision._tag))) {
-    return decision
-  }
+  if (decision === "undecided" || isDecision(decision)) return decision
   throw new TypeError("Task.decide answered with something that is no decision")
 }
 
