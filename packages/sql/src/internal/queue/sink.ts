@@ -2,11 +2,11 @@
  * The sink side of a queue: a batch is one statement, and confirmed once it is committed. An id that the queue knows is
  * confirmed and changes nothing.
  */
-import { type Connector, ConnectorError, Reason, type Transaction } from "@ergon/core"
+import type { Connector, Transaction } from "@ergon/core"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { reasonOf } from "../reason.ts"
+import { openRowSink } from "../rowSink.ts"
 import type { Enqueued, Store } from "./store.ts"
 
 export interface SinkOptions {
@@ -15,39 +15,14 @@ export interface SinkOptions {
   readonly delay: ((transaction: Transaction.Transaction<unknown>) => Duration.Input | undefined) | undefined
 }
 
-const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
-
 export const openSink = (
   store: Store,
   options: SinkOptions
 ): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    let isClosed = false
-    yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
-    return {
-      format: "json",
-      database: store.database,
-      dispatch: (transactions) =>
-        Effect.suspend(() => {
-          if (isClosed) return Effect.fail(new ConnectorError.DispatchError({ reason: closed }))
-          const failed: Array<ConnectorError.Failed> = []
-          const rows: Array<Enqueued> = []
-          transactions.forEach((transaction, index) => {
-            const row = rowOf(transaction, options)
-            if (typeof row !== "string") return rows.push(row)
-            return failed.push({ index, reason: new Reason.InvalidRequest({ message: `"${transaction.id}": ${row}` }) })
-          })
-          const write = rows.length === 0 ? Effect.void : Effect.mapError(
-            store.enqueue(rows),
-            (error) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
-          )
-          const [first] = failed
-          return first === undefined
-            ? write
-            : Effect.andThen(write, Effect.fail(new ConnectorError.DispatchError({ reason: first.reason, failed })))
-        }).pipe(Effect.uninterruptible),
-      health: Effect.mapError(store.ping, (error) => new ConnectorError.DispatchError({ reason: reasonOf(error) }))
-    }
+  openRowSink({
+    database: store.database,
+    rowOf: (transaction) => rowOf(transaction, options),
+    write: (rows) => store.enqueue(rows)
   })
 
 /** Whether SQLite gives a text back as it was: others would be cut or made equal. */

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "../effectSql.ts"
 import { reasonOf } from "../reason.ts"
+import { closed } from "../rowSink.ts"
 import { Receipt } from "./receipt.ts"
 import type { ClaimedRow } from "./statements.ts"
 import type { Groups, Store } from "./store.ts"
@@ -23,7 +24,6 @@ export interface SqlSource extends Connector.SourceService {
   readonly [storeKey]: Store
 }
 
-const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
 const lost = new Reason.LeaseLost({
   message: "the delivery is no longer held: its lease ran out or its connector closed"
 })

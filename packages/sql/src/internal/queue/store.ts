@@ -3,6 +3,8 @@
  *
  * Every operation is one statement or one transaction. Times are milliseconds of the Effect clock.
  */
+import type { Connector } from "@ergon/core"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Database } from "../../Database.ts"
@@ -84,7 +86,7 @@ export class Store {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const insert = rows.length <= mostRows
         ? this.insert(rows, now)
-        : Effect.forEach(chunksOf(rows, mostRows), (chunk) => this.insert(chunk, now), { discard: true })
+        : Effect.forEach(Arr.chunksOf(rows, mostRows), (chunk) => this.insert(chunk, now), { discard: true })
       const keys = keysOf(rows)
       const all = keys.length === 0 ? insert : Effect.andThen(insert, this.run(this.statements.block, [json(keys)]))
       const atomic = keys.length === 0 && rows.length <= mostRows ? all : this.database.sql.withTransaction(all)
@@ -204,17 +206,13 @@ export class Store {
       // By what the rows say, whatever the options of this process: a key must not wait for ever.
       const keys = keysOf(ack, bury)
       const all = Effect.map(Effect.forEach(steps, (step) => step), (lost) => lost.flat())
-      if (keys.length === 0) {
-        const settled = steps.length === 1 ? steps[0]! : this.database.sql.withTransaction(all)
-        const back = release.length + requeue.length + delay.length > 0
-        return Effect.tap(
-          settled,
-          () => Effect.andThen(this.forget(ack.length, now), back ? this.changed : Effect.void)
-        )
-      }
-      return this.database.sql.withTransaction(
-        Effect.tap(all, () => this.run(statements.unblock, [now, json(keys)]))
-      ).pipe(Effect.tap(() => Effect.andThen(this.forget(ack.length, now), this.changed)))
+      const settled = keys.length > 0
+        ? this.database.sql.withTransaction(Effect.tap(all, () => this.run(statements.unblock, [now, json(keys)])))
+        : steps.length === 1
+        ? steps[0]!
+        : this.database.sql.withTransaction(all)
+      const back = keys.length + release.length + requeue.length + delay.length > 0
+      return Effect.tap(settled, () => Effect.andThen(this.forget(ack.length, now), back ? this.changed : Effect.void))
     })
   }
 
@@ -242,18 +240,12 @@ export class Store {
     return Effect.andThen(this.run(this.statements.giveBack, [pairsOf(receipts)]), this.changed)
   }
 
-  get count(): Effect.Effect<
-    { readonly ready: number; readonly inFlight: number; readonly delayed: number },
-    SqlError
-  > {
+  get count(): Effect.Effect<Connector.Count, SqlError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.andThen(
         this.wakeAllDue(now),
         Effect.map(
-          this.query<{ readonly ready: number; readonly inFlight: number; readonly delayed: number }>(
-            this.statements.count,
-            []
-          ),
+          this.query<Connector.Count>(this.statements.count, []),
           ([row]) => ({ ready: row?.ready ?? 0, inFlight: row?.inFlight ?? 0, delayed: row?.delayed ?? 0 })
         )
       ))
@@ -366,9 +358,3 @@ const changesOf = (result: unknown): number =>
   typeof result === "object" && result !== null && "changes" in result ? Number(result.changes) : 0
 
 const inOrder = (a: ClaimedRow, b: ClaimedRow): number => b.priority - a.priority || a.since - b.since || a.seq - b.seq
-
-const chunksOf = <A>(values: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> => {
-  const chunks: Array<ReadonlyArray<A>> = []
-  for (let from = 0; from < values.length; from += size) chunks.push(values.slice(from, from + size))
-  return chunks
-}

@@ -1,14 +1,15 @@
 /**
  * A table as a sink: every transaction is a row, written under its id, so that writing it twice leaves one.
  */
-import { type Connector, ConnectorError, Reason, type Transaction } from "@ergon/core"
+import type { Connector, Transaction } from "@ergon/core"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Database } from "../../Database.ts"
 import { SetupError } from "../../SetupError.ts"
 import type { SqlError } from "../effectSql.ts"
 import { kindOf } from "../queue/schema.ts"
-import { reasonOf } from "../reason.ts"
+import { openRowSink } from "../rowSink.ts"
 import { type Column, sameName } from "./columns.ts"
 
 export interface Table {
@@ -88,55 +89,25 @@ export const openTable = (
   database: Database["Service"],
   table: Table
 ): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    let isClosed = false
-    yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
+  Effect.suspend(() => {
     const most = Math.max(1, Math.floor(mostParameters / table.columns.length))
-    const refuse = (error: SqlError) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
-    const write = (rows: ReadonlyArray<Row>): Effect.Effect<unknown, ConnectorError.DispatchError> => {
-      if (rows.length === 0) return Effect.void
-      const insert = (rows: ReadonlyArray<Row>) =>
-        Effect.mapError(database.sql.unsafe(upsert(table, rows.length), rows.flat()).raw, refuse)
-      if (rows.length <= most) return insert(rows)
-      const all = Effect.forEach(
-        Array.from({ length: Math.ceil(rows.length / most) }, (_, n) => n * most),
-        (from) => insert(rows.slice(from, from + most)),
-        { discard: true }
-      )
-      return Effect.catchTag(database.sql.withTransaction(all), "SqlError", (error) => Effect.fail(refuse(error)))
-    }
+    // Made once for each number of rows, as that is what they differ in.
+    const upserts: Array<string | undefined> = []
+    const insert = (rows: ReadonlyArray<Row>) =>
+      database.sql.unsafe(upserts[rows.length] ??= upsert(table, rows.length), rows.flat()).raw
     const id = table.columns.map(({ name }) => table.primaryKey.includes(name))
     // SQLite keeps UTF-8: half of a surrogate pair becomes another character, and two ids one.
     const isStorable = (row: Row) =>
       row.every((value, n) => !id[n] || typeof value !== "string" || value.isWellFormed())
-    return {
-      format: "json",
+    return openRowSink<Row>({
       database,
-      dispatch: (transactions) =>
-        Effect.suspend(() => {
-          if (isClosed) {
-            return Effect.fail(
-              new ConnectorError.DispatchError({
-                reason: new Reason.InvalidRequest({ message: "the connector is closed" })
-              })
-            )
-          }
-          const rows: Array<Row> = []
-          const failed: Array<ConnectorError.Failed> = []
-          transactions.forEach((transaction, index) => {
-            const row = table.row(transaction)
-            if (isStorable(row)) return rows.push(row)
-            const message = `"${transaction.id}": an id with half of a surrogate pair cannot be stored`
-            return failed.push({ index, reason: new Reason.InvalidRequest({ message }) })
-          })
-          const [first] = failed
-          return first === undefined
-            ? Effect.asVoid(write(rows))
-            : Effect.andThen(
-              write(rows),
-              Effect.fail(new ConnectorError.DispatchError({ reason: first.reason, failed }))
-            )
-        }).pipe(Effect.uninterruptible),
-      health: Effect.asVoid(Effect.mapError(database.sql`SELECT 1`, refuse))
-    }
+      rowOf: (transaction) => {
+        const row = table.row(transaction)
+        return isStorable(row) ? row : "an id with half of a surrogate pair cannot be stored"
+      },
+      write: (rows) =>
+        rows.length <= most
+          ? insert(rows)
+          : database.sql.withTransaction(Effect.forEach(Arr.chunksOf(rows, most), insert, { discard: true }))
+    })
   })
