@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Control, Memory, Task, Transaction } from "./index.ts"
 
@@ -15,7 +15,24 @@ const idle: Control.Status = {
   held: 0,
   settling: 0,
   resisting: 0,
-  concurrency: 0
+  concurrency: 0,
+  fetchingSince: undefined,
+  oldestSince: undefined,
+  summary: {
+    fetched: 0,
+    succeeded: 0,
+    failed: 0,
+    requeued: 0,
+    timeout: 0,
+    redelivered: 0,
+    released: 0,
+    deadLettered: 0,
+    discarded: 0,
+    reasons: {},
+    retries: 0,
+    delayed: 0,
+    duration: Duration.zero
+  }
 }
 
 /** A run of jobs that each wait for the gate; `starts` is when each has begun. */
@@ -50,35 +67,50 @@ describe("Control", () => {
       assert.deepStrictEqual(yield* control.status, idle)
     }))
 
-  it.effect("after a run it is idle again", () =>
+  it.effect("after a run it is idle again, and says what the run did", () =>
     Effect.gen(function*() {
       const { control, fiber } = yield* running({}, Effect.void)
       const exit = yield* Fiber.join(fiber)
       assert.isTrue(Exit.isSuccess(exit) && exit.value.succeeded === 3)
-      assert.deepStrictEqual(yield* control.status, idle)
+      const ended = { ...idle, fetched: 3, summary: { ...idle.summary, fetched: 3, succeeded: 3 } }
+      assert.deepStrictEqual(yield* control.status, ended)
       yield* control.drain
       yield* control.stop
       yield* control.setConcurrency(2)
-      assert.deepStrictEqual(yield* control.status, idle)
+      // What it did stays as it is.
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* control.status, ended)
     }).pipe(queue(3)))
 
   it.effect("says what a run does now", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const policy = { loop: { concurrency: 2 }, fetch: { prefetch: 3 } } as const
+      yield* TestClock.adjust("1 second")
       const { control, fiber } = yield* running(policy, Deferred.await(gate))
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* control.status, {
         ...idle,
         phase: "running",
         fetched: 5,
         inFlight: 2,
         buffered: 3,
-        concurrency: 2
+        concurrency: 2,
+        oldestSince: 1000,
+        summary: { ...idle.summary, fetched: 5, duration: Duration.seconds(1) }
       })
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 minute")
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(fiber)))
     }).pipe(queue(10)))
+
+  it.effect("says since when a fetch is in flight", () =>
+    Effect.gen(function*() {
+      const { control, fiber } = yield* running({ loop: { streaming: true } }, Effect.void)
+      yield* TestClock.adjust("500 millis")
+      assert.deepInclude(yield* control.status, { fetchingSince: 0, oldestSince: undefined })
+      yield* Fiber.interrupt(fiber)
+    }).pipe(queue(0)))
 
   it.effect("a raised concurrency starts more at once; a lowered one lets run what runs", () =>
     Effect.gen(function*() {

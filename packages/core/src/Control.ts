@@ -6,6 +6,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Loop } from "./internal/engine/loop.ts"
+import { Tally } from "./internal/engine/tally.ts"
+import type { Summary } from "./Outcome.ts"
 
 /**
  * What a run does now.
@@ -15,6 +17,9 @@ import type { Loop } from "./internal/engine/loop.ts"
  * - `inFlight`: transactions being worked on; `buffered`: fetched and not started; `held`: waiting in memory for a
  *   delayed requeue; `settling`: handed to the source and not confirmed.
  * - `resisting`: transactions that were interrupted and go on all the same.
+ * - `fetchingSince`: when the fetch began that is in flight now; `oldestSince`: when the transaction was started that has
+ *   been worked on for longest. Milliseconds on the run's clock; `undefined` while there is none.
+ * - `summary`: what the run has done so far; after its end, what it did. `delayed` is 0 in it.
  *
  * @category models
  * @since 0.1.0
@@ -28,6 +33,9 @@ export interface Status {
   readonly settling: number
   readonly resisting: number
   readonly concurrency: number
+  readonly fetchingSince: number | undefined
+  readonly oldestSince: number | undefined
+  readonly summary: Summary
 }
 
 /**
@@ -65,7 +73,10 @@ const idle: Status = {
   held: 0,
   settling: 0,
   resisting: 0,
-  concurrency: 0
+  concurrency: 0,
+  fetchingSince: undefined,
+  oldestSince: undefined,
+  summary: new Tally().summary(0, 0)
 }
 
 const positive = (name: string, value: number): void => {
@@ -95,7 +106,11 @@ export const make: Effect.Effect<Control> = Effect.sync(() => {
   return {
     status: Effect.sync((): Status => {
       const running = loop()
-      if (running === undefined || running.phase === "ended") return idle
+      if (running === undefined || running.phase === "ended") {
+        return current === undefined
+          ? idle
+          : { ...idle, fetched: current.tally.fetched, summary: current.tally.soFar(current.tally.endedAt) }
+      }
       return { ...running.status, phase: running.phase, fetched: running.tally.fetched }
     }),
     setConcurrency: (concurrency) =>

@@ -6,15 +6,14 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Pipeable from "effect/Pipeable"
+import type * as Pipeable from "effect/Pipeable"
 import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AnyDeadLetters, AnySink, AnySource } from "./Connector.ts"
+import type { AnyDeadLetters, AnySink, AnySource, Count } from "./Connector.ts"
 import type { FetchError } from "./ConnectorError.ts"
 import type { Control } from "./Control.ts"
 import type { Decision } from "./Decision.ts"
@@ -23,9 +22,10 @@ import type { Failure } from "./Failure.ts"
 import { alwaysRetries, fromCases } from "./internal/decide.ts"
 import type { Definition } from "./internal/definition.ts"
 import type { Loop } from "./internal/engine/loop.ts"
-import { policyOf, run as runDefinition, type RunOptions } from "./internal/engine/run.ts"
-import { Tally } from "./internal/engine/tally.ts"
+import { policyOf, type RunOptions } from "./internal/engine/run.ts"
 import { retryNeedsAttempts } from "./internal/engine/validate.ts"
+import * as running from "./internal/running.ts"
+import { definitionOf, keep, keptOf } from "./internal/task.ts"
 import type { Outcome, Summary } from "./Outcome.ts"
 import * as Policy from "./Policy.ts"
 import type { RunError } from "./TaskError.ts"
@@ -56,26 +56,11 @@ export interface Task<in out A, in out B, in out E, out R, out X = RunError> ext
   readonly "~E": (e: E) => E
 }
 
-// How a task is kept behind its types. `effect` is the whole of a `Task.make`.
-interface Kept {
-  readonly definition?: Definition
-  readonly effect?: Effect.Effect<unknown, unknown, unknown>
-}
-
-const kept = Symbol("@ergon/core/Task")
-
-const make_ = (name: string, what: Kept): never =>
-  Object.assign(Object.create(Pipeable.Prototype), { name, [kept]: what }) as never
-
-const keptOf = (self: Any<unknown, unknown>): Kept => (self as unknown as { readonly [kept]: Kept })[kept]
-
-const definitionOf = (self: Any<unknown, unknown>): Definition => keptOf(self).definition!
-
 /** A combinator: the same task with some of its definition changed. */
 const change = (patch: (definition: Definition) => Partial<Definition>) => (self: Any<unknown, unknown>): never => {
   const definition = definitionOf(self)
   const changed = { ...definition, ...patch(definition) }
-  return make_(changed.name, { definition: changed })
+  return keep(changed.name, { _tag: "transactions", definition: changed })
 }
 
 /**
@@ -113,7 +98,7 @@ const define = (name: string, from: Definition["from"], process: Definition["pro
     policy: {},
     layers: []
   }
-  return make_(name, { definition })
+  return keep(name, { _tag: "transactions", definition })
 }
 
 /**
@@ -196,7 +181,7 @@ export const producer: {
  * @since 0.1.0
  */
 export const make = <B, X, R>(name: string, effect: Effect.Effect<B, X, R>): Any<X, Exclude<R, Scope.Scope>> =>
-  make_(named(name), { effect })
+  keep(named(name), { _tag: "program", effect, policy: {} })
 
 /**
  * Sends results to a sink: one, several or none per transaction. Given more than once, a task has several sinks.
@@ -265,14 +250,27 @@ export const discardFailures = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<
 /**
  * Sets the policy; given more than once, the later fields win.
  *
+ * **Details**
+ * Of a program (`Task.make`), `shutdown` and `supervision` are read by the runner; the rest has nothing to act on.
+ *
  * **Gotchas**
  * Throws a `PolicyError` that names every problem with its path, its value and what is valid.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const policy = (input: Policy.Input) => <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, R, X> =>
-  changeChecked((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
+export const policy = (input: Policy.Input) => <T extends Any<unknown, unknown>>(self: T): T => {
+  const what = keptOf(self)
+  return what._tag === "transactions"
+    ? changeChecked((definition) => ({ policy: Policy.merge(definition.policy, input) }))(self)
+    : keep(self.name, { ...what, policy: valid(Policy.merge(what.policy, input)) })
+}
+
+/** Throws what is wrong with it. */
+const valid = (input: Policy.Input): Policy.Input => {
+  Policy.make(input)
+  return input
+}
 
 type Tagged = { readonly _tag: string }
 type Untagged<E> = Exclude<E, Tagged>
@@ -346,18 +344,6 @@ export const provide =
   <A, B, E, R, X>(self: Task<A, B, E, R, X>): Task<A, B, E, Exclude<R, ROut> | RIn, X | X2> =>
     change((definition) => ({ layers: [...definition.layers, layer as never] }))(self)
 
-const start = (
-  self: Any<unknown, unknown>,
-  options: RunOptions,
-  body = (definition: Definition): Effect.Effect<unknown, unknown> => runDefinition(definition, options)
-): Effect.Effect<never, never, never> => {
-  const definition = definitionOf(self)
-  return definition.layers.reduce<Effect.Effect<unknown, unknown, unknown>>(
-    (effect, layer) => Effect.provide(effect, layer),
-    body(definition)
-  ) as never
-}
-
 /**
  * Runs a task to its end and says what it did.
  *
@@ -372,14 +358,7 @@ const start = (
 export const run = <X, R>(
   self: Any<X, R>,
   options: { readonly control?: Control | undefined } = {}
-): Effect.Effect<Summary, X, R> => {
-  const { effect } = keptOf(self)
-  if (effect !== undefined) return runProgram(effect) as Effect.Effect<Summary, X, R>
-  return start(self, options.control === undefined ? {} : { attach: options.control["~attach"] })
-}
-
-const runProgram = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<Summary, unknown, unknown> =>
-  Effect.map(Effect.timed(Effect.scoped(effect)), ([duration]) => new Tally().summary(0, Duration.toMillis(duration)))
+): Effect.Effect<Summary, X, R> => running.run(self, options.control) as Effect.Effect<never, never, never>
 
 const mostUnread = 1024
 
@@ -403,7 +382,10 @@ export const outcomes = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Stream.Strea
           loop = attached
         }
       }
-      return Effect.andThen(start(self, options), Queue.end(queue))
+      return Effect.andThen(
+        running.start(definitionOf(self), options) as Effect.Effect<never, never, never>,
+        Queue.end(queue)
+      )
     }, { bufferSize: Number.POSITIVE_INFINITY }).pipe(
       // What was unread has been read: go on.
       Stream.mapArray((read) => {
@@ -426,7 +408,24 @@ export const outcomes = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Stream.Strea
 export const runTransaction = <A, B, E, R, X>(
   self: Task<A, B, E, R, X>,
   transaction: Transaction<A>
-): Effect.Effect<Outcome<A, B, E>, X, R> => only(self, { transaction })
+): Effect.Effect<Outcome<A, B, E>, X, R> => running.only(self, { transaction }) as Effect.Effect<never, never, never>
+
+/**
+ * The same with a transaction whose payload is still JSON, as a person or another program gives it: it is decoded by the
+ * schema of the source's key, whatever the format of its transport.
+ *
+ * **Details**
+ * Fails with a `SchemaError` that lists every problem when the payload does not fit; then no step of the task runs. Fails
+ * with a `FetchError` of reason `Unsupported` for a producer or a program, which have no schema.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runJson = <X, R>(
+  self: Any<X, R>,
+  transaction: Transaction<unknown>
+): Effect.Effect<Outcome<unknown, unknown, unknown>, X | FetchError | Schema.SchemaError, R> =>
+  running.onlyJson(self, transaction) as Effect.Effect<never, never, never>
 
 /**
  * Claims one transaction by its id at the source, runs it and settles it.
@@ -438,24 +437,18 @@ export const runTransaction = <A, B, E, R, X>(
  * @category running
  * @since 0.1.0
  */
-export const runById = <A, B, E, R, X>(
-  self: Task<A, B, E, R, X>,
-  id: string
-): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> => only(self, { id })
+export const runById: {
+  <A, B, E, R, X>(self: Task<A, B, E, R, X>, id: string): Effect.Effect<Outcome<A, B, E>, X | FetchError, R>
+  <X, R>(self: Any<X, R>, id: string): Effect.Effect<Outcome<unknown, unknown, unknown>, X | FetchError, R>
+} = (self: Any<unknown, unknown>, id: string): Effect.Effect<never, never, never> =>
+  running.only(self, { id }) as Effect.Effect<never, never, never>
 
-const only = (self: Any<unknown, unknown>, one: NonNullable<RunOptions["only"]>): Effect.Effect<never, never, never> =>
-  start(self, {}, (definition) => observed((observe) => runDefinition(definition, { observe, only: one })))
-
-/** Runs something that ends one transaction, and answers with its outcome. */
-const observed = (
-  running: (observe: NonNullable<RunOptions["observe"]>) => Effect.Effect<Summary, unknown>
-): Effect.Effect<Outcome<unknown, unknown, unknown>, unknown> =>
-  Effect.suspend(() => {
-    let outcome: Outcome<unknown, unknown, unknown> | undefined
-    return Effect.flatMap(
-      running((observed) => {
-        outcome = observed
-      }),
-      () => outcome === undefined ? Effect.die("a transaction ended without an outcome") : Effect.succeed(outcome)
-    )
-  })
+/**
+ * How many transactions the source of a task holds. Fails with a `FetchError` of reason `Unsupported` where it cannot
+ * count, and for a producer or a program.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const count = <X, R>(self: Any<X, R>): Effect.Effect<Count, X | FetchError, R> =>
+  running.count(self) as Effect.Effect<never, never, never>

@@ -90,6 +90,11 @@ export class Intake {
     return this.fiber !== undefined || this.starting
   }
 
+  /** When the fetch began that is in flight. */
+  get fetchingSince(): number | undefined {
+    return this.fetching ? this.startedAt : undefined
+  }
+
   get buffered(): number {
     return this.buffer.length - this.head + this.front.length
   }

@@ -131,18 +131,17 @@ export class Loop implements Engine {
     const gather = plan.concurrency === 1 ? undefined : soon
     const route = (to: Route, timeout: number): Gatherer => new Gatherer(to, timeout, watcher, options.fork, gather)
     this.sinks = options.sinks.map((to) => route(to, plan.dispatch.timeout))
-    this.deadLetters = options.deadLetters === undefined
-      ? undefined
-      : route(options.deadLetters, plan.exception.timeout)
+    this.deadLetters = options.deadLetters && route(options.deadLetters, plan.exception.timeout)
   }
 
   start(): void {
     const { loopTimeout, name } = this.plan
+    this.tally.startedAt = this.watcher.now()
     const over = this.watcher.entry(() => {
       this.error ??= new LoopTimeout({ task: name, timeout: loopTimeout })
       this.stop()
     })
-    if (loopTimeout !== Infinity) this.watcher.set(over, this.watcher.now() + loopTimeout)
+    if (loopTimeout !== Infinity) this.watcher.set(over, this.tally.startedAt + loopTimeout)
     this.pump()
   }
 
@@ -153,7 +152,10 @@ export class Loop implements Engine {
       held: this.requeues.size,
       settling: this.settler.unconfirmed,
       concurrency: this.concurrency,
-      resisting: this.slots.resisting
+      resisting: this.slots.resisting,
+      fetchingSince: this.intake.fetchingSince,
+      oldestSince: this.slots.oldestSince,
+      summary: this.tally.soFar(this.watcher.now())
     }
   }
 
@@ -235,10 +237,8 @@ export class Loop implements Engine {
   redeliver(slot: Slot, why: string): void {
     const { item } = slot
     if (item === undefined) return
-    this.warn("the lease of a transaction is lost; the source will redeliver", {
-      transaction: item.delivery.transaction.id,
-      reason: why
-    })
+    const { id } = item.delivery.transaction
+    this.warn("the lease of a transaction is lost; the source will redeliver", { transaction: id, reason: why })
     this.finish(slot, "redelivered", Disposition.release)
   }
 
@@ -289,8 +289,9 @@ export class Loop implements Engine {
   private occupy(item: Item.Item): void {
     const slot = this.slots.take(item)
     const { deadline } = this.plan
+    slot.startedAt = this.watcher.now()
     if (deadline !== Infinity || this.leases.clips) {
-      const dueAt = this.watcher.now() + deadline
+      const dueAt = slot.startedAt + deadline
       slot.deadline = this.leases.clips && item.expiresAt < dueAt ? item.expiresAt : dueAt
       slot.dueAt = slot.deadline
       this.watcher.arm(slot.dueAt)
@@ -365,10 +366,9 @@ export class Loop implements Engine {
 
   private leaveBehind(): void {
     const resisting = this.slots.taken()
-    if (resisting.length > 0) {
-      this.warn("transactions resist their interruption; they are released while they still run", {
-        transactions: resisting.length
-      })
+    const transactions = resisting.length
+    if (transactions > 0) {
+      this.warn("transactions resist their interruption; they are released while they still run", { transactions })
     }
     for (const slot of resisting) this.release(this.slots.leaveBehind(slot))
     this.pump()
@@ -392,6 +392,7 @@ export class Loop implements Engine {
     if (!this.intake.ended || !this.quiet || !(this.givenUp || this.answered)) return
     this.settler.strand()
     this.phase = "ended"
+    this.tally.endedAt = this.watcher.now()
     this.watcher.close()
     this.options.ended(this.error ?? this.intake.error)
   }

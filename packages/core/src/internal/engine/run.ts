@@ -7,12 +7,13 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { SourceService } from "../../Connector.ts"
+import type { SinkService, SourceService } from "../../Connector.ts"
 import { FetchError } from "../../ConnectorError.ts"
 import * as Delivery from "../../Delivery.ts"
 import type { Outcome, Summary } from "../../Outcome.ts"
 import * as Policy from "../../Policy.ts"
 import { Timeout, Unsupported } from "../../Reason.ts"
+import type { ConnectorOfRun } from "../../Run.ts"
 import { ProducerFailed, type RunError, TaskRefused } from "../../TaskError.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Definition } from "../definition.ts"
@@ -27,13 +28,15 @@ export interface RunOptions {
   readonly behind?: () => boolean
   // Called with the loop once it stands, for whoever steers it.
   readonly attach?: (loop: Loop) => void
+  // Called with the connectors once they are found.
+  readonly connected?: (connectors: ReadonlyArray<ConnectorOfRun>) => void
   // One transaction instead of what the source has: one that is decoded already and is settled nowhere, or the id of
   // one that is claimed at the source and settled there.
   readonly only?: { readonly transaction: Transaction<unknown> } | { readonly id: string }
 }
 
 /** The service of a key whose Layer the types have asked for. */
-const service = <Self, Shape>(context: Context.Context<never>, key: Context.Key<Self, Shape>): Shape =>
+export const service = <Self, Shape>(context: Context.Context<never>, key: Context.Key<Self, Shape>): Shape =>
   Context.getUnsafe(context as Context.Context<Self>, key)
 
 export const run = (definition: Definition, options: RunOptions = {}): Effect.Effect<Summary, unknown> =>
@@ -49,6 +52,7 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
     const deadLetters = definition.deadLetter === undefined || definition.deadLetter === "discard"
       ? undefined
       : service(context, definition.deadLetter).deadLetters
+    options.connected?.(connectorsOf(definition, own, sinks, deadLetters))
     const source = only === undefined
       ? own
       : "id" in only
@@ -81,6 +85,25 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
     const delayed = only === undefined ? yield* countDelayed(own) : 0
     return loop.tally.summary(delayed, clock.currentTimeMillisUnsafe() - started)
   }))
+
+const connectorsOf = (
+  { deadLetter, from, sinks }: Definition,
+  source: SourceService,
+  services: ReadonlyArray<SinkService>,
+  deadLetters: SinkService | undefined
+): ReadonlyArray<ConnectorOfRun> => {
+  const found: Array<ConnectorOfRun> = []
+  if (from._tag === "source") {
+    found.push({ id: from.key.id, role: "source", health: source.health, count: source.count })
+  }
+  sinks.forEach(({ key }, index) => {
+    found.push({ id: key.id, role: "sink", health: services[index]!.health, count: undefined })
+  })
+  if (deadLetters !== undefined && deadLetter !== undefined && deadLetter !== "discard") {
+    found.push({ id: deadLetter.id, role: "deadLetters", health: deadLetters.health, count: undefined })
+  }
+  return found
+}
 
 /** The effective policy of a task. A producer works batch by batch unless it says otherwise. */
 export const policyOf = (definition: Definition): Policy.Policy =>

@@ -29,6 +29,8 @@ export class Slot implements Watched {
   item: Item | undefined = undefined
   step: Step = "decode"
   attempt = 0
+  // When its transaction was started, in milliseconds.
+  startedAt = 0
   cut: Cut = "nothing"
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   // What goes on when a wait between two attempts ends.

@@ -58,6 +58,15 @@ export class Slots {
     return this.all.reduce((count, slot) => slot.cut === "nothing" ? count : count + 1, 0)
   }
 
+  /** When the transaction was started that has been worked on for longest. */
+  get oldestSince(): number | undefined {
+    let oldest: number | undefined
+    for (const slot of this.all) {
+      if (slot.item !== undefined && (oldest === undefined || slot.startedAt < oldest)) oldest = slot.startedAt
+    }
+    return oldest
+  }
+
   private make(): Slot {
     const slot = new Slot(this.context, this.due)
     this.all.push(slot)

@@ -8,6 +8,9 @@ const mostReasons = 100
 const mostIds = 100
 
 export class Tally {
+  // Milliseconds on the run's clock.
+  startedAt = 0
+  endedAt = Infinity
   fetched = 0
   retries = 0
   succeeded = 0
@@ -47,6 +50,11 @@ export class Tally {
   lose(id: string, reason: string): void {
     if (this.lost++ === 0) this.lostReason = reason
     if (this.lostIds.length < mostIds) this.lostIds.push(id)
+  }
+
+  /** What has been done by now; once the run has ended, what it did. */
+  soFar(now: number): Summary {
+    return this.summary(0, Math.min(now, this.endedAt) - this.startedAt)
   }
 
   summary(delayed: number, duration: number): Summary {

@@ -1,3 +1,4 @@
+import type { Source } from "../../workspace/source.ts"
 import { at, librarySources, type Rule } from "../rule.ts"
 
 const declarations = new Set([
@@ -12,11 +13,14 @@ const declarations = new Set([
   "TSDeclareFunction"
 ])
 
+/** What a process or a thread of ours begins with is a program: nobody imports it. */
+const isEntry = (source: Source): boolean => source.within.startsWith("src/entry/")
+
 export const noWorkAtImport: Rule = {
   name: "no-work-at-import",
   why: "importing a library declares things and does nothing: bundlers drop what is not used, tests start clean",
   check: (workspace) =>
-    librarySources(workspace).flatMap((source) =>
+    librarySources(workspace).filter((source) => !isEntry(source)).flatMap((source) =>
       source.program.body
         .filter((statement) => !declarations.has(statement.type))
         .map((statement) => at(source, statement.start, `${statement.type} at the top of a module`))

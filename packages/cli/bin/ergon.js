@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { Ergon } from "@ergon/cli"
+
+Ergon.main([])

@@ -1,0 +1,1 @@
+export * as Ergon from "./Ergon.ts"

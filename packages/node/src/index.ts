@@ -1,0 +1,2 @@
+export * as ErgonRuntime from "./ErgonRuntime.ts"
+export * as Runs from "./Runs.ts"
