@@ -89,6 +89,71 @@ describe("runTransaction", () => {
     }).pipe(Effect.provide([source(0, { deadLetter: "none" }), Memory.sink(Results)])))
 })
 
+describe("runJson", () => {
+  class Days extends Connector.Source<Days>()("days", Schema.Struct({ day: Schema.Date, n: Schema.BigInt })) {}
+  const days = Memory.source(Days, [])
+
+  it.effect("decodes the payload as JSON, and runs it", () =>
+    Effect.gen(function*() {
+      const task = Task.consumer("days", Days, ({ payload }) => Effect.succeed([payload.day.getUTCDate(), payload.n]))
+      const outcome = yield* Task.runJson(task, Transaction.make("one", { day: "2026-01-31T00:00:00Z", n: "12" }))
+      assert.deepInclude(outcome, { _tag: "succeeded", result: [31, 12n] })
+    }).pipe(Effect.provide(days)))
+
+  it.effect("runs no step when it does not fit, and names every problem", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const task = Task.consumer("days", Days, () => Effect.sync(() => void log.push("process"))).pipe(
+        Task.onFailure(() => Effect.sync(() => void log.push("exception")))
+      )
+      const error = yield* Effect.flip(Task.runJson(task, Transaction.make("one", { day: "never", n: 12 })))
+      assert.instanceOf(error, Schema.SchemaError)
+      assert.include(String(error), `["day"]`)
+      assert.include(String(error), `["n"]`)
+      assert.deepStrictEqual(log, [])
+    }).pipe(Effect.provide(days)))
+
+  it.effect("has no schema to read a producer's by", () =>
+    Effect.gen(function*() {
+      const load = Task.producer("load", numbers(1), () => Effect.void)
+      const error = yield* Effect.flip(Task.runJson(load, Transaction.make("one", { n: 1 })))
+      assert.instanceOf(error, ConnectorError.FetchError)
+      assert.strictEqual(
+        error.reason.message,
+        `task "load" is a producer: its transactions have no schema to read them by`
+      )
+    }))
+
+  it.effect("builds the Layers of the task, and those of its schema", () =>
+    Effect.gen(function*() {
+      const outcome = yield* Task.runJson(
+        halves().pipe(Task.provide(Layer.merge(source(0), Memory.sink(Results)))),
+        Transaction.make("one", { n: 4 })
+      )
+      assert.strictEqual(outcome._tag, "succeeded")
+    }))
+})
+
+describe("count", () => {
+  it.effect("is the source's", () =>
+    Effect.gen(function*() {
+      const task = halves().pipe(Task.provide(Layer.merge(source(3), Memory.sink(Results))))
+      assert.deepStrictEqual(yield* Task.count(task), { ready: 3, inFlight: 0, delayed: 0 })
+    }))
+
+  it.effect("says where nothing can be counted", () =>
+    Effect.gen(function*() {
+      const message = <A, B, E, X>(task: Task.Task<A, B, E, never, X>) =>
+        Effect.map(Effect.flip(Task.count(task)), String)
+      const endless = Task.consumer("endless", Numbers, () => Effect.void).pipe(
+        Task.provide(Memory.sourceFrom(Numbers, []))
+      )
+      assert.include(yield* message(endless), `source "numbers" cannot count`)
+      const load = Task.producer("load", numbers(1), () => Effect.void)
+      assert.include(yield* message(load), `task "load" is a producer: what is still to come cannot be counted`)
+    }))
+})
+
 describe("runById", () => {
   it.effect("claims one transaction, runs it and settles it", () =>
     Effect.gen(function*() {

@@ -78,6 +78,27 @@ const changeChecked =
     return changed
   }
 
+/**
+ * Whether a member of a list of tasks works on transactions; if not, it is a program of `Task.make`.
+ *
+ * **Example** (The tasks of a list that can count)
+ * ```ts import.meta.vitest
+ * import { Task } from "@ergon/core"
+ * import { Effect } from "effect"
+ *
+ * const tasks: ReadonlyArray<Task.Any<unknown, never>> = [
+ *   Task.producer("load", [], () => Effect.void),
+ *   Task.make("nightly", Effect.void)
+ * ]
+ * tasks.filter(Task.hasTransactions).map(({ name }) => name) // => ["load"]
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const hasTransactions = <X, R>(self: Any<X, R>): self is Task<unknown, unknown, unknown, R, X> =>
+  keptOf(self)._tag === "transactions"
+
 const named = (name: string): string => {
   if (typeof name === "string" && name.trim() !== "") return name
   throw new TypeError(`a task needs a name: a non-empty string, got ${JSON.stringify(name)}`)
@@ -416,15 +437,15 @@ export const runTransaction = <A, B, E, R, X>(
  *
  * **Details**
  * Fails with a `SchemaError` that lists every problem when the payload does not fit; then no step of the task runs. Fails
- * with a `FetchError` of reason `Unsupported` for a producer or a program, which have no schema.
+ * with a `FetchError` of reason `Unsupported` for a producer, which has no schema.
  *
  * @category running
  * @since 0.1.0
  */
-export const runJson = <X, R>(
-  self: Any<X, R>,
+export const runJson = <A, B, E, R, X>(
+  self: Task<A, B, E, R, X>,
   transaction: Transaction<unknown>
-): Effect.Effect<Outcome<unknown, unknown, unknown>, X | FetchError | Schema.SchemaError, R> =>
+): Effect.Effect<Outcome<A, B, E>, X | FetchError | Schema.SchemaError, R> =>
   running.onlyJson(self, transaction) as Effect.Effect<never, never, never>
 
 /**
@@ -437,18 +458,18 @@ export const runJson = <X, R>(
  * @category running
  * @since 0.1.0
  */
-export const runById: {
-  <A, B, E, R, X>(self: Task<A, B, E, R, X>, id: string): Effect.Effect<Outcome<A, B, E>, X | FetchError, R>
-  <X, R>(self: Any<X, R>, id: string): Effect.Effect<Outcome<unknown, unknown, unknown>, X | FetchError, R>
-} = (self: Any<unknown, unknown>, id: string): Effect.Effect<never, never, never> =>
+export const runById = <A, B, E, R, X>(
+  self: Task<A, B, E, R, X>,
+  id: string
+): Effect.Effect<Outcome<A, B, E>, X | FetchError, R> =>
   running.only(self, { id }) as Effect.Effect<never, never, never>
 
 /**
  * How many transactions the source of a task holds. Fails with a `FetchError` of reason `Unsupported` where it cannot
- * count, and for a producer or a program.
+ * count, and for a producer.
  *
  * @category running
  * @since 0.1.0
  */
-export const count = <X, R>(self: Any<X, R>): Effect.Effect<Count, X | FetchError, R> =>
+export const count = <A, B, E, R, X>(self: Task<A, B, E, R, X>): Effect.Effect<Count, X | FetchError, R> =>
   running.count(self) as Effect.Effect<never, never, never>

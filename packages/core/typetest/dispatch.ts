@@ -71,8 +71,6 @@ made.pipe(Task.onSuccess(() => Effect.void))
 made.pipe(Task.onFailure(() => Effect.void))
 // @ts-expect-error no dead letters
 made.pipe(Task.deadLetter(Dead))
-// @ts-expect-error no step to which a policy applies
-made.pipe(Task.policy({}))
 // @ts-expect-error nothing to order
 made.pipe(Task.orderBy(() => "x"))
 

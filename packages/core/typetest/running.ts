@@ -9,7 +9,7 @@ import {
   type TaskError,
   Transaction
 } from "@ergon/core"
-import { Effect, Layer, type Stream } from "effect"
+import { Effect, Layer, type Schema, type Stream } from "effect"
 import { type Exact, is } from "./exact.ts"
 import { Dead, Jobs, type Keys, Mail, Orders, Pricing, type RateLimited, Receipts, Sealed, type Seals } from "./shop.ts"
 
@@ -70,8 +70,28 @@ Task.outcomes(made)
 Task.runTransaction(made, order)
 // @ts-expect-error no source
 Task.runById(made, "order-1")
-// every task is one for lists and running
+// @ts-expect-error no schema
+Task.runJson(made, order)
+// @ts-expect-error nothing to count
+Task.count(made)
+// every task is one for lists and running, and says whether it has transactions
 export const list: ReadonlyArray<Task.Any<RunError | "unsent", Uses | Mail>> = [task, made]
+const [listed] = list
+if (listed !== undefined && Task.hasTransactions(listed)) {
+  is<Exact<typeof listed, Task.Task<unknown, unknown, unknown, Uses | Mail, RunError | "unsent">>>()
+  Task.runById(listed, "order-1")
+}
+
+// a payload that is still JSON, and what its source holds
+const given = Task.runJson(task, Transaction.make("order-1", { quantity: 1, at: "1970-01-01" }))
+is<Exact<Effect.Success<typeof given>, Outcome.Outcome<Quantity, number, RateLimited>>>()
+is<Exact<Effect.Error<typeof given>, RunError | Schema.SchemaError>>()
+const counted = Task.count(task)
+is<Exact<typeof counted, Effect.Effect<Connector.Count, RunError, Uses>>>()
+
+// a policy keeps the type of whatever it is laid over
+const withPolicy = made.pipe(Task.policy({ shutdown: { grace: "1 minute" } }))
+is<Exact<typeof withPolicy, typeof made>>()
 
 // Layers close what a task needs
 const pricing = Layer.succeed(Pricing, { price: () => Effect.succeed(1) })

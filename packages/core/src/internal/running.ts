@@ -17,7 +17,7 @@ import { decoder } from "./codec.ts"
 import type { Definition } from "./definition.ts"
 import { policyOf, run as runDefinition, type RunOptions, service } from "./engine/run.ts"
 import { Tally } from "./engine/tally.ts"
-import { type Kept, keptOf, type Named, withLayers } from "./task.ts"
+import { definitionOf, type Kept, keptOf, type Named, withLayers } from "./task.ts"
 
 const unsupported = (message: string): Effect.Effect<never, FetchError> =>
   Effect.fail(new FetchError({ reason: new Unsupported({ message }) }))
@@ -68,14 +68,18 @@ type One = Outcome<unknown, unknown, unknown>
 
 /** One transaction instead of what the source has. */
 export const only = (self: Named, one: NonNullable<RunOptions["only"]>): Effect.Effect<One, unknown> =>
-  withDefinition(self, (definition) => withLayers(definition, ended(definition, one)))
+  Effect.suspend(() => {
+    const definition = definitionOf(self)
+    return withLayers(definition, ended(definition, one))
+  })
 
 /** One transaction as it would arrive as JSON; nothing runs when it does not decode. */
 export const onlyJson = (
   self: Named,
   transaction: Transaction.Transaction<unknown>
 ): Effect.Effect<One, unknown> =>
-  withDefinition(self, (definition) => {
+  Effect.suspend(() => {
+    const definition = definitionOf(self)
     if (definition.from._tag === "stream") {
       return unsupported(`task "${self.name}" is a producer: its transactions have no schema to read them by`)
     }
@@ -103,7 +107,8 @@ const ended = (definition: Definition, one: NonNullable<RunOptions["only"]>): Ef
 
 /** What the source holds. */
 export const count = (self: Named): Effect.Effect<Count, unknown> =>
-  withDefinition(self, (definition) => {
+  Effect.suspend(() => {
+    const definition = definitionOf(self)
     const { from } = definition
     if (from._tag === "stream") {
       return unsupported(`task "${self.name}" is a producer: what is still to come cannot be counted`)
@@ -114,15 +119,4 @@ export const count = (self: Named): Effect.Effect<Count, unknown> =>
         service(context, from.key).source.count ?? unsupported(`source "${from.key.id}" cannot count`)
       )
     )
-  })
-
-const withDefinition = <A>(
-  self: Named,
-  body: (definition: Definition) => Effect.Effect<A, unknown>
-): Effect.Effect<A, unknown> =>
-  Effect.suspend(() => {
-    const what = keptOf(self)
-    return what._tag === "transactions"
-      ? body(what.definition)
-      : unsupported(`task "${self.name}" is a program: it has no transactions`)
   })
