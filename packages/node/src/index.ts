@@ -1,2 +1,3 @@
 export * as ErgonRuntime from "./ErgonRuntime.ts"
 export * as Runs from "./Runs.ts"
+export * as Workers from "./Workers.ts"
