@@ -1,0 +1,18 @@
+/**
+ * What runs beside the program of a process: its endpoint, its supervision. Each is a Layer that is built before the
+ * program and closed after it, and is loaded only when it is asked for.
+ */
+import type * as Layer from "effect/Layer"
+import type { Runs } from "../../Runs.ts"
+import type { Shutdown } from "./shutdown.ts"
+
+/** A part may use what is above it; one that cannot start fails the run. */
+export type Part = Layer.Layer<never, unknown, Runs | Shutdown>
+
+export interface PartOptions {
+  readonly http?: { readonly port: number; readonly host?: string | undefined } | undefined
+  readonly supervision?: boolean | undefined
+}
+
+/** The parts that the options ask for, the outermost first. Loading one is `await import("../<part>/part.ts")`. */
+export const parts = (_options: PartOptions): ReadonlyArray<Promise<Part>> => []
