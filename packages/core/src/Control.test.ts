@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Connector, Control, Memory, Task, Transaction } from "./index.ts"
+import { Connector, ConnectorError, Control, Memory, Reason, Task, Transaction } from "./index.ts"
 
 class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Struct({ n: Schema.Int })) {}
 
@@ -18,6 +18,7 @@ const idle: Control.Status = {
   concurrency: 0,
   fetchingSince: undefined,
   oldestSince: undefined,
+  fetchFailures: 0,
   summary: {
     fetched: 0,
     succeeded: 0,
@@ -109,6 +110,32 @@ describe("Control", () => {
       const { control, fiber } = yield* running({ loop: { streaming: true } }, Effect.void)
       yield* TestClock.adjust("500 millis")
       assert.deepInclude(yield* control.status, { fetchingSince: 0, oldestSince: undefined })
+      yield* Fiber.interrupt(fiber)
+    }).pipe(queue(0)))
+
+  it.effect("counts the fetches that fail in a row", () =>
+    Effect.gen(function*() {
+      let down = true
+      const lost = Effect.fail(
+        new ConnectorError.FetchError({ reason: new Reason.ConnectionLost({ message: "down" }) })
+      )
+      const source = Connector.layerQueue(
+        Jobs,
+        Effect.map(Effect.flatMap(Jobs, Effect.succeed), (jobs) => ({
+          ...jobs,
+          source: { ...jobs.source, fetch: (request) => down ? lost : jobs.source.fetch(request) }
+        }))
+      )
+      const control = yield* Control.make
+      const task = Task.consumer("jobs", Jobs, () => Effect.void).pipe(
+        Task.policy({ loop: { streaming: true }, fetch: { retry: { backoff: "1 second" } } })
+      )
+      const fiber = yield* Effect.forkChild(Effect.provide(Task.run(task, { control }), source, { local: true }))
+      yield* TestClock.adjust("2500 millis")
+      assert.strictEqual((yield* control.status).fetchFailures, 2)
+      down = false
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual((yield* control.status).fetchFailures, 0)
       yield* Fiber.interrupt(fiber)
     }).pipe(queue(0)))
 

@@ -19,6 +19,7 @@ import type { Summary } from "./Outcome.ts"
  * - `resisting`: transactions that were interrupted and go on all the same.
  * - `fetchingSince`: when the fetch began that is in flight now; `oldestSince`: when the transaction was started that has
  *   been worked on for longest. Milliseconds on the run's clock; `undefined` while there is none.
+ * - `fetchFailures`: how many fetches have failed in a row by now; 0 once one has not.
  * - `summary`: what the run has done so far; after its end, what it did. `delayed` is 0 in it.
  *
  * @category models
@@ -35,6 +36,7 @@ export interface Status {
   readonly concurrency: number
   readonly fetchingSince: number | undefined
   readonly oldestSince: number | undefined
+  readonly fetchFailures: number
   readonly summary: Summary
 }
 
@@ -76,6 +78,7 @@ const idle: Status = {
   concurrency: 0,
   fetchingSince: undefined,
   oldestSince: undefined,
+  fetchFailures: 0,
   summary: new Tally().summary(0, 0)
 }
 

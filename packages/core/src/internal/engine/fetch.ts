@@ -62,7 +62,6 @@ export class Intake {
   private starting = false
   private resting = false
   private stopped = false
-  private failures = 0
   private empties = 0
   private startedAt = 0
   private startedQuiet = false
@@ -70,6 +69,8 @@ export class Intake {
   private roundTrip = 0
   private rate = 0
   private lastFetchAt = -1
+  // In a row.
+  failures = 0
   ended = false
   error: FetchError | undefined
   // How often each id was requeued, where the source does not count: the newest ones, for as long as the run lives.

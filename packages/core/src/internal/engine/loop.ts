@@ -39,7 +39,7 @@ import { type Watched, Watcher } from "./watcher.ts"
 
 const startsPerTick = 128
 // Unconfirmed, in lanes, and held for later, each: what does not move holds the loop up and does not fill the memory.
-const mostWaiting = 4096
+export const mostWaiting = 4096
 
 export interface LoopOptions {
   readonly plan: Plan
@@ -155,6 +155,7 @@ export class Loop implements Engine {
       resisting: this.slots.resisting,
       fetchingSince: this.intake.fetchingSince,
       oldestSince: this.slots.oldestSince,
+      fetchFailures: this.intake.failures,
       summary: this.tally.soFar(this.watcher.now())
     }
   }

@@ -105,12 +105,19 @@ const connectorsOf = (
   return found
 }
 
-/** The effective policy of a task. A producer works batch by batch unless it says otherwise. */
-export const policyOf = (definition: Definition): Policy.Policy =>
+/**
+ * The effective policy of a task. A producer works batch by batch unless it says otherwise, and its stream may take its
+ * time unless `fetch.timeout` is set.
+ */
+export const policyOf = ({ from, policy }: Definition): Policy.Policy =>
   Policy.make(
-    definition.from._tag === "stream" && definition.policy.loop?.mode === undefined
-      ? { ...definition.policy, loop: { ...definition.policy.loop, mode: "batch" } }
-      : definition.policy
+    from._tag === "stream"
+      ? Policy.merge(
+        { loop: { mode: "batch" } },
+        policy.fetch?.timeout === undefined ? { supervision: { thresholds: { fetch: null } } } : undefined,
+        policy
+      )
+      : policy
   )
 
 const drive = (

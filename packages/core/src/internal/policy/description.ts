@@ -158,29 +158,29 @@ export const description = {
   supervision: {
     check: bound({
       default: Duration.seconds(10),
-      doc: "The time between two checks of liveness. For the runner; nothing reads it yet."
+      doc: "The time between two checks of liveness; a connector that does not answer one for so long is unhealthy."
     }),
     startGrace: wait({
       default: Duration.seconds(60),
-      doc: "No check counts as failed so soon after the start. For the runner; nothing reads it yet."
+      doc: "No check counts as failed so soon after the start."
     }),
     unhealthyGrace: wait({
       default: Duration.seconds(30),
-      doc: "How long a worker may be unhealthy before it is drained and ended. For the runner; nothing reads it yet."
+      doc: "How long a run may be unhealthy, without one healthy check, before its process is drained and ended."
     }),
     thresholds: {
       fetch: derived(
         "fetch.timeout + fetch.empty.cap",
         boundOrNone({
           default: Duration.infinity,
-          doc: "Fetching without progress for so long is unhealthy. For the runner; nothing reads it yet."
+          doc: "Fetching without progress for so long is unhealthy; waiting between retries is progress."
         })
       ),
       transaction: derived(
         "transaction.timeout + exception.timeout + settle.timeout",
         boundOrNone({
           default: Duration.infinity,
-          doc: "A transaction that runs for so long is unhealthy. For the runner; nothing reads it yet."
+          doc: "A transaction that runs for so long is unhealthy; no deadline, no threshold."
         })
       )
     }
