@@ -13,7 +13,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type DispatchError, FetchError, type SettleError } from "./ConnectorError.ts"
+import { type DispatchError, FetchError, type LettersError, type SettleError } from "./ConnectorError.ts"
+import type { DeadLetter } from "./DeadLetter.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Settlement } from "./Disposition.ts"
 import { encoder } from "./internal/codec.ts"
@@ -106,6 +107,60 @@ export interface Commit {
 }
 
 /**
+ * A dead letter where it is kept.
+ *
+ * **Details**
+ * `key` names this very letter, within its connector: the letter of a transaction that is given up again has another
+ * one, so that an old key never removes a new letter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoredLetter {
+  readonly key: string
+  readonly letter: DeadLetter
+}
+
+/**
+ * Some of the dead letters, and where the next ones begin: `next` is given as `after` to go on, and `undefined` at the
+ * end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LettersPage {
+  readonly letters: ReadonlyArray<StoredLetter>
+  readonly next: string | undefined
+}
+
+/**
+ * The dead letters that a connector keeps: a source's own, or those of a sink for dead letters.
+ *
+ * **Details**
+ * - `list`: at most `max` letters, oldest first. `after` is `undefined` for the first page and `next` of the page before
+ *   for the others. Going on while letters are added and removed misses none that was there at the beginning and stays,
+ *   and lists none twice.
+ * - `find`: the letters of the transaction with this id; several where several sources have such an id.
+ * - `remove`: forgets letters. A key that is no longer there changes nothing.
+ * - `putBack`: of a source's own letters: makes their transactions ready to be delivered again as they arrived, with a
+ *   count of 0, and forgets the letters, in one step for each. Answers with the keys that it has put back; the others
+ *   were no longer there. Doing it again changes nothing.
+ *
+ * All fail with `LettersError`. With `failed`, the others of the batch are done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Letters {
+  readonly list: (
+    page: { readonly after: string | undefined; readonly max: number }
+  ) => Effect.Effect<LettersPage, LettersError>
+  readonly find: (id: string) => Effect.Effect<ReadonlyArray<StoredLetter>, LettersError>
+  readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<void, LettersError>
+  readonly putBack?: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, LettersError>
+}
+
+/**
  * The source side of a transport.
  *
  * **Details**
@@ -120,6 +175,11 @@ export interface Commit {
  * - `count`: what is waiting.
  * - `health`: fails while the connector is unhealthy.
  * - `commit`: see `Commit`.
+ * - `letters`: its own dead letters, where it keeps them.
+ * - `takeBack`: takes transactions back whose dead letters are kept elsewhere, payloads encoded as they arrived: each is
+ *   ready to be delivered again, with a count of 0, whatever the source remembers of its id. One that waits or is in
+ *   flight stays as it is, so that doing it again changes nothing. Returns when it is as safe as a dispatch. With
+ *   `failed` in its error, the others are taken back.
  *
  * @category models
  * @since 0.1.0
@@ -135,6 +195,10 @@ export interface SourceService {
   readonly count?: Effect.Effect<Count, FetchError>
   readonly health?: Effect.Effect<void, FetchError>
   readonly commit?: Commit
+  readonly letters?: Letters
+  readonly takeBack?: (
+    transactions: ReadonlyArray<Transaction.Transaction<unknown>>
+  ) => Effect.Effect<void, LettersError>
 }
 
 /**
@@ -145,6 +209,7 @@ export interface SourceService {
  *   others count as confirmed and are not sent again.
  * - `database`: the database that it writes to, where it can take part in a `Commit`.
  * - `health`: fails while the connector is unhealthy.
+ * - `letters`: of a sink for dead letters, what it keeps, where it can be read.
  *
  * @category models
  * @since 0.1.0
@@ -156,6 +221,7 @@ export interface SinkService {
   ) => Effect.Effect<void, DispatchError>
   readonly database?: object
   readonly health?: Effect.Effect<void, DispatchError>
+  readonly letters?: Letters
 }
 
 /**

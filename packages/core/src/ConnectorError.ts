@@ -1,6 +1,6 @@
 /**
- * What fetching, dispatching and settling fail with. Each carries a `Reason`; a batch that failed in part names the
- * ones that failed.
+ * What fetching, dispatching, settling and the work on dead letters fail with. Each carries a `Reason`; a batch that
+ * failed in part names the ones that failed.
  *
  * @since 0.1.0
  */
@@ -70,6 +70,23 @@ export class SettleError extends Schema.TaggedError<SettleError>("@ergon/core/Se
 }) {
   override get message(): string {
     return describe("settle failed", this.reason) + partly(this.failed)
+  }
+  override readonly cause = this.reason
+}
+
+/**
+ * Dead letters could not be read, removed or taken back. Without `failed` the whole batch failed with `reason`; with it,
+ * only those named did.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LettersError extends Schema.TaggedError<LettersError>("@ergon/core/LettersError")("LettersError", {
+  reason: Reason,
+  failed: Schema.optional(Schema.Array(Failed))
+}) {
+  override get message(): string {
+    return describe("dead letters", this.reason) + partly(this.failed)
   }
   override readonly cause = this.reason
 }
