@@ -18,7 +18,7 @@ const observing = () => {
       runs.push(run)
       log.push(`${run.task} started`)
     },
-    finished: ({ task }) => log.push(`${task} finished`),
+    finished: ({ task }, exit) => log.push(`${task} finished: ${exit._tag}`),
     closed: ({ task }, exit) => log.push(`${task} closed: ${exit._tag}`)
   }
   const observed = Effect.provideService(Run.Observer, observer)
@@ -40,7 +40,13 @@ describe("Run.Observer", () => {
         () => Effect.sync(() => log.push("released"))
       ))
       yield* observed(Task.run(task.pipe(Task.provide(Layer.mergeAll(Memory.queue(Jobs), sinks, traced)))))
-      assert.deepStrictEqual(log, ["jobs started", "opened", "jobs finished", "released", "jobs closed: Success"])
+      assert.deepStrictEqual(log, [
+        "jobs started",
+        "opened",
+        "jobs finished: Success",
+        "released",
+        "jobs closed: Success"
+      ])
     }))
 
   it.effect("sees the policy in force, the connectors once they are found, and what the run did", () =>
@@ -68,7 +74,7 @@ describe("Run.Observer", () => {
       const refused = Task.consumer("refused", Jobs, () => Effect.void)
       const failed = yield* Effect.exit(observed(Task.run(refused)))
       assert.isTrue(Exit.isFailure(failed))
-      assert.deepStrictEqual(log, ["refused started", "refused finished", "refused closed: Failure"])
+      assert.deepStrictEqual(log, ["refused started", "refused finished: Failure", "refused closed: Failure"])
       const slow = Task.consumer("slow", Jobs, () => Effect.sleep("10 seconds"))
       const fiber = yield* Effect.forkChild(observed(Task.run(slow)).pipe(Effect.provide(Memory.queue(Jobs, jobs(2)))))
       yield* TestClock.adjust("1 second")
@@ -77,7 +83,7 @@ describe("Run.Observer", () => {
       yield* Fiber.join(interrupting)
       const exit = yield* Fiber.await(fiber)
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-      assert.deepStrictEqual(log.slice(3), ["slow started", "slow finished", "slow closed: Failure"])
+      assert.deepStrictEqual(log.slice(3), ["slow started", "slow finished: Failure", "slow closed: Failure"])
       const { summary } = yield* runs[1]!.control.status
       assert.deepInclude(summary, { fetched: 1, succeeded: 1, duration: Duration.seconds(10) })
     }).pipe(Effect.provide(Memory.queue(Jobs, [], { deadLetter: "none" }))))
@@ -92,7 +98,7 @@ describe("Run.Observer", () => {
       yield* TestClock.adjust("1 second")
       const summary = yield* Fiber.join(fiber)
       assert.strictEqual(Duration.toMillis(summary.duration), 1000)
-      assert.deepStrictEqual(log, ["nightly started", "nightly finished", "nightly closed: Success"])
+      assert.deepStrictEqual(log, ["nightly started", "nightly finished: Success", "nightly closed: Success"])
       assert.strictEqual(runs[0]?.kind, "program")
       assert.strictEqual(Duration.toSeconds(runs[0]!.policy.shutdown.grace), 60)
       assert.strictEqual((yield* runs[0]!.control.status).phase, "idle")

@@ -13,6 +13,7 @@ import { constVoid } from "effect/Function"
 import type { Count } from "./Connector.ts"
 import type { DispatchError, FetchError } from "./ConnectorError.ts"
 import type { Control, Status } from "./Control.ts"
+import type { Summary } from "./Outcome.ts"
 import type { Policy } from "./Policy.ts"
 
 /**
@@ -78,7 +79,8 @@ export interface Run {
  *
  * **Details**
  * - `started`: the run begins, before its Layers are built.
- * - `finished`: all is settled, or the run has failed; the Layers that the task was given close next.
+ * - `finished`: all is settled, or the run has failed; the Layers that the task was given close next. `exit` is what the
+ *   work came to. Not called for a run whose Layers could not be built.
  * - `closed`: they are closed. Called once for every `started`.
  *
  * `Control.status` of the run keeps the summary of what it did.
@@ -88,7 +90,7 @@ export interface Run {
  */
 export interface Observer {
   readonly started: (run: Run) => void
-  readonly finished: (run: Run) => void
+  readonly finished: (run: Run, exit: Exit.Exit<Summary, unknown>) => void
   readonly closed: (run: Run, exit: Exit.Exit<unknown, unknown>) => void
 }
 

@@ -16,7 +16,7 @@ import * as Layer from "effect/Layer"
  * - `phase`: `running` until all of its work is settled or it has failed, `closing` while its own Layers close, and
  *   `closed` after that.
  * - `startedAt`: milliseconds since 1970.
- * - `exit`: how it ended; `undefined` until it is closed.
+ * - `exit`: what its work came to, from `closing` on; once it is closed, what all of it came to.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +58,7 @@ const make = Effect.sync(() => {
       const kept = closed.length > mostClosed ? entries.filter((entry) => entry !== closed[0]) : entries
       changed([...kept, { run, phase: "running", startedAt: Date.now(), exit: undefined }])
     },
-    finished: (run) => change(run, { phase: "closing" }),
+    finished: (run, exit) => change(run, { phase: "closing", exit }),
     closed: (run, exit) => change(run, { phase: "closed", exit })
   }
   const runs: Runs["Service"] = {

@@ -38,8 +38,8 @@ export const run = (self: Named, given: Control.Control | undefined): Effect.Eff
         connectors: Effect.sync(() => connectors),
         workers: Effect.succeed([])
       }
-      const finished = <A, E, R>(work: Effect.Effect<A, E, R>) =>
-        Effect.onExit(work, () => Effect.sync(() => observer.finished(run)))
+      const finished = <E, R>(work: Effect.Effect<Summary, E, R>) =>
+        Effect.onExit(work, (exit) => Effect.sync(() => observer.finished(run, exit)))
       const connected = (found: ReadonlyArray<ConnectorOfRun>) => {
         connectors = found
       }
