@@ -3,7 +3,7 @@
  *
  * Payloads are encoded by the key's schema in the JSON format, so that what a test sends travels as it would over a
  * wire. Delivery guarantee: at-least-once for as long as the process lives; what was not settled when a connector
- * closes is delivered again, with a higher count.
+ * closes is delivered again, with a higher count. Dead letters can be read, put back and taken back.
  *
  * @since 0.1.0
  */
@@ -18,6 +18,8 @@ import * as Connector from "./Connector.ts"
 import * as DeadLetter from "./DeadLetter.ts"
 import { decoder, encoder } from "./internal/codec.ts"
 import { connect, type MemoryQueue, storeKey } from "./internal/memory/connect.ts"
+import { Ledger } from "./internal/memory/ledger.ts"
+import { letterSink } from "./internal/memory/letters.ts"
 import { recordingSink, recordKey } from "./internal/memory/record.ts"
 import { Store } from "./internal/memory/store.ts"
 import * as Transaction from "./Transaction.ts"
@@ -253,17 +255,19 @@ export const queue = <Self, Id extends string, S extends Schema.Constraint>(
  * @since 0.1.0
  */
 export const deadLetters = <Self, Id extends string>(key: Connector.DeadLettersClass<Self, Id>): Layer.Layer<Self> =>
-  Connector.layerDeadLetters(key, Effect.suspend(() => recordingSink([])))
+  Connector.layerDeadLetters(key, Effect.suspend(() => letterSink(new Ledger())))
 
 const recordOf = (
   id: string,
   sink: Connector.SinkService
 ): Effect.Effect<ReadonlyArray<Transaction.Transaction<unknown>>> =>
-  Effect.suspend(() =>
-    Predicate.hasProperty(sink, recordKey) && Array.isArray(sink[recordKey])
-      ? Effect.succeed(sink[recordKey].filter(Transaction.isTransaction))
+  Effect.suspend(() => {
+    const record = Predicate.hasProperty(sink, recordKey) ? sink[recordKey] : undefined
+    const received: unknown = record instanceof Ledger ? record.values() : record
+    return Array.isArray(received)
+      ? Effect.succeed(received.filter(Transaction.isTransaction))
       : Effect.die(new TypeError(`Memory: "${id}" is not a sink in memory`))
-  )
+  })
 
 /**
  * What a sink in memory received, decoded, in the order of its arrival.
@@ -310,7 +314,7 @@ export const received = <Self, Id extends string, S extends Schema.Constraint>(
 }
 
 /**
- * The dead letters that a sink in memory received, in the order of their arrival.
+ * The dead letters that a sink in memory keeps, in the order of their arrival.
  *
  * **Gotchas**
  * Dies when the sink is not one of `Memory.deadLetters`.

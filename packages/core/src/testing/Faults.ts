@@ -228,7 +228,7 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
   const nextFetch = counted(plans.fetch)
   const nextSettle = counted(plans.settle)
   const nextExtend = counted(plans.extend)
-  const { extend, isHeld, resolve } = service
+  const { extend, isHeld, resolve, takeBack } = service
   const fetch = (
     request: Connector.FetchRequest
   ): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
@@ -251,6 +251,10 @@ export const sourceService = (service: Connector.SourceService, plans: SourcePla
     ...(service.count === undefined ? {} : { count: service.count }),
     ...(service.health === undefined ? {} : { health: service.health }),
     ...(service.commit === undefined ? {} : { commit: service.commit }),
+    ...(service.letters === undefined ? {} : { letters: service.letters }),
+    ...(takeBack === undefined ? {} : {
+      takeBack: (...given: Parameters<typeof takeBack>) => takeBack.call(service, ...given)
+    }),
     ...(isHeld === undefined ? {} : { isHeld: (delivery: Delivery) => isHeld.call(service, delivery) }),
     ...(resolve === undefined ? {} : { resolve: (id: string) => resolve.call(service, id) }),
     ...(extend === undefined ? {} : {
@@ -284,6 +288,7 @@ export const sinkService = (service: Connector.SinkService, plans: SinkPlans): C
     ...service,
     format: service.format,
     ...(service.database === undefined ? {} : { database: service.database }),
+    ...(service.letters === undefined ? {} : { letters: service.letters }),
     ...(service.health === undefined ? {} : { health: service.health }),
     dispatch: (transactions) =>
       Effect.suspend(() =>

@@ -10,16 +10,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Capabilities, FetchRequest, QueueService, SinkService, SourceService } from "../../Connector.ts"
-import { DispatchError, type Failed, FetchError, SettleError } from "../../ConnectorError.ts"
+import { DispatchError, type Failed, FetchError, LettersError, SettleError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { InvalidRequest, LeaseLost, NotFound, type Reason, Unknown, Unsupported } from "../../Reason.ts"
+import { closed, lettersOfStore } from "./letters.ts"
 import { Owner, type Refusal, type Store } from "./store.ts"
 import { lookUntil } from "./waiting.ts"
 
 /** Where the store hangs on the services that talk to it, so that a test can look into it. */
 export const storeKey = "~ergon/core/Memory/store"
-
-const closed = new InvalidRequest({ message: "the connector is closed" })
 
 const nothing: Effect.Effect<ReadonlyArray<Delivery>> = Effect.succeed([])
 
@@ -106,6 +105,13 @@ const sourceOf = (store: Store, owner: Owner, options: { readonly lazy: boolean 
     extend: (deliveries) => Effect.sync(() => store.extend(deliveries)),
     isHeld: (delivery) => store.isHeld(delivery),
     health: Effect.void,
+    takeBack: (transactions) =>
+      Effect.suspend(() => {
+        if (owner.closed) return Effect.fail(new LettersError({ reason: closed }))
+        store.takeBack(transactions)
+        return Effect.void
+      }),
+    ...(store.options.buriesDeadLetters ? { letters: lettersOfStore(store, () => owner.closed) } : {}),
     ...eager
   }
 }

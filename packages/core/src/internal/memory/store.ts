@@ -4,11 +4,11 @@
  * A message is in one of five places:
  *
  *     fresh ──fetch──▶ in flight ──Ack────────▶ gone (its id is remembered)
- *       ▲                 │  │  └──DeadLetter──▶ dead letters
+ *       ▲                 │  │  └──DeadLetter──▶ dead letters ──put back──▶ fresh     (count 0)
  *       │                 │  └─────Requeue─────▶ fresh, or delayed ──due──▶ fresh     (count + 1)
  *       │                 ├────────Release─────▶ returned                              (count unchanged)
  *       │                 └──lease over, closed─▶ returned                             (count + 1)
- *     offer            returned ──fetch──▶ in flight, before anything fresh, in the order of arrival
+ *     offer, take back  returned ──fetch──▶ in flight, before anything fresh, in the order of arrival
  *
  * A hand-over is `held` until it is `settled` (settling again changes nothing) or `lost` (settling fails with
  * LeaseLost). Due times and leases are looked at whenever the store is touched; no timer and no fiber runs here.
@@ -20,6 +20,7 @@ import type { DeadLetter } from "../../DeadLetter.ts"
 import type { Delivery } from "../../Delivery.ts"
 import type { Settlement } from "../../Disposition.ts"
 import type { Transaction } from "../../Transaction.ts"
+import { Ledger } from "./ledger.ts"
 import { Fifo, insertSorted } from "./order.ts"
 import { Waiters } from "./waiting.ts"
 
@@ -53,11 +54,13 @@ export class Handover {
   }
 }
 
-/** A transaction that was given up, as the queue keeps it. */
+/** A transaction that was given up, as the queue keeps it: `at` that time, in milliseconds. */
 export interface Buried {
   readonly transaction: Transaction<unknown>
   readonly reason: string
   readonly letter: DeadLetter | undefined
+  readonly deliveries: number
+  readonly at: number
 }
 
 export interface StoreOptions {
@@ -79,7 +82,7 @@ export class Store {
   readonly options: StoreOptions
   /** Woken when there may be something to fetch, or nothing ever again. */
   readonly waiters = new Waiters()
-  private readonly deadLetters: Array<Buried> = []
+  readonly deadLetters = new Ledger<Buried>()
   private readonly fresh = new Fifo<Message>()
   /** Given back, latest arrival first: the next one to hand over is the last element. */
   private readonly returned: Array<Message> = []
@@ -104,6 +107,29 @@ export class Store {
   offer(transactions: ReadonlyArray<Transaction<unknown>>): void {
     for (const transaction of transactions) this.append({ transaction, deliveries: 0, sequence: 0, due: 0 })
     this.waiters.wake()
+  }
+
+  /** Makes a dead letter ready again, with a count of 0; `false` when it is no longer there. */
+  putBack(key: number): boolean {
+    const buried = this.deadLetters.remove(key)
+    if (buried === undefined) return false
+    this.offer([buried.transaction])
+    return true
+  }
+
+  /** Offers what is neither waiting nor in flight. One that is a dead letter here comes back from there. */
+  takeBack(transactions: ReadonlyArray<Transaction<unknown>>): void {
+    const { delayed, inFlight, ready } = this.contents()
+    const known = new Set([...ready, ...inFlight, ...delayed].map(({ id }) => id))
+    const dead = new Map(this.deadLetters.all().map(([key, { transaction }]) => [transaction.id, key]))
+    const missing = transactions.filter(({ id }) => {
+      if (known.has(id)) return false
+      known.add(id)
+      const key = dead.get(id)
+      if (key !== undefined) this.deadLetters.remove(key)
+      return true
+    })
+    if (missing.length > 0) this.offer(missing)
   }
 
   /** At most `max` hand-overs, given back ones first. Throws what the iterator of a lazy source throws. */
@@ -193,7 +219,7 @@ export class Store {
     readonly inFlight: ReadonlyArray<Transaction<unknown>>
     readonly delayed: ReadonlyArray<Transaction<unknown>>
     readonly acked: ReadonlyArray<string>
-    readonly deadLetters: ReadonlyArray<Buried>
+    readonly deadLetters: ReadonlyArray<Pick<Buried, "transaction" | "reason" | "letter">>
   } {
     this.refresh()
     const inFlight: Array<Transaction<unknown>> = []
@@ -205,7 +231,7 @@ export class Store {
       inFlight,
       delayed: this.delayed.toReversed().map((message) => message.transaction),
       acked: this.ids.slice(-this.options.history),
-      deadLetters: [...this.deadLetters]
+      deadLetters: this.deadLetters.values().map(({ letter, reason, transaction }) => ({ transaction, reason, letter }))
     }
   }
 
@@ -268,7 +294,13 @@ export class Store {
         this.remember(message.transaction.id)
         return undefined
       case "DeadLetter":
-        this.deadLetters.push({ transaction: message.transaction, reason: disposition.reason, letter })
+        this.deadLetters.add({
+          transaction: message.transaction,
+          reason: disposition.reason,
+          letter,
+          deliveries: message.deliveries,
+          at: this.now()
+        })
         return undefined
       case "Release":
         this.giveBack(message)
