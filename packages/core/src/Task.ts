@@ -28,6 +28,7 @@ import * as running from "./internal/running.ts"
 import { definitionOf, keep, keptOf } from "./internal/task.ts"
 import type { Outcome, Summary } from "./Outcome.ts"
 import * as Policy from "./Policy.ts"
+import type { Run } from "./Run.ts"
 import type { RunError } from "./TaskError.ts"
 import type { Transaction } from "./Transaction.ts"
 
@@ -98,6 +99,28 @@ const changeChecked =
  */
 export const hasTransactions = <X, R>(self: Any<X, R>): self is Task<unknown, unknown, unknown, R, X> =>
   keptOf(self)._tag === "transactions"
+
+/**
+ * What a run of a task would be told as: its name, what it is made of, and the policy that it would run under.
+ *
+ * **Gotchas**
+ * Throws a `PolicyError` when the fields of its policy contradict each other.
+ *
+ * **Example** (The policy of a task)
+ * ```ts import.meta.vitest
+ * import { Task } from "@ergon/core"
+ * import { Effect } from "effect"
+ *
+ * const load = Task.producer("load", [], () => Effect.void).pipe(Task.policy({ loop: { concurrency: 4 } }))
+ * const { kind, policy } = Task.describe(load)
+ * kind // => "producer"
+ * policy.loop.concurrency // => 4
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const describe = (self: Any<unknown, unknown>): Pick<Run, "task" | "kind" | "policy"> => running.describe(self)
 
 const named = (name: string): string => {
   if (typeof name === "string" && name.trim() !== "") return name

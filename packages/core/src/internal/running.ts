@@ -31,9 +31,7 @@ export const run = (self: Named, given: Control.Control | undefined): Effect.Eff
       const what = keptOf(self)
       let connectors: ReadonlyArray<ConnectorOfRun> = []
       const run: Run = {
-        task: self.name,
-        kind: kindOf(what),
-        policy: what._tag === "program" ? Policy.make(what.policy) : policyOf(what.definition),
+        ...describe(self),
         control,
         connectors: Effect.sync(() => connectors),
         workers: Effect.succeed([])
@@ -53,6 +51,16 @@ export const run = (self: Named, given: Control.Control | undefined): Effect.Eff
       return yield* Effect.onExit(restore(all), (exit) => Effect.sync(() => observer.closed(run, exit)))
     })
   )
+
+/** What a run of it is, before it begins. */
+export const describe = (self: Named): Pick<Run, "task" | "kind" | "policy"> => {
+  const what = keptOf(self)
+  return {
+    task: self.name,
+    kind: kindOf(what),
+    policy: what._tag === "program" ? Policy.make(what.policy) : policyOf(what.definition)
+  }
+}
 
 const kindOf = (what: Kept): Run["kind"] =>
   what._tag === "program" ? "program" : what.definition.from._tag === "source" ? "consumer" : "producer"
