@@ -3,55 +3,102 @@
  */
 import { ErgonRuntime, Runs } from "@ergon/node"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { CliConfig, CliError, Command, GlobalFlag } from "./effectCli.ts"
-import { Invocation, type Program } from "./invocation.ts"
+import * as References from "effect/References"
+import * as Layer from "effect/Layer"
+import * as envFiles from "./config/envFiles.ts"
+import { provider } from "./config/provider.ts"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "./effectCli.ts"
+import { makePresenter } from "./help.ts"
+import { Invocation, type Prepare, type Program } from "./invocation.ts"
 import { Project } from "./project.ts"
 import { root } from "./root.ts"
-import { UsageError } from "./usageError.ts"
+import { UsageError, usageError } from "./usageError.ts"
 
 /** `--wizard` is left out: it would ask for every field of the policy, one after another. */
-const config = CliConfig.make({
+const builtIns = CliConfig.make({
   builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
 })
 
-/** What the line asks for; nothing when it was answered by reading it, as `--help` is. */
-const read = (line: ReadonlyArray<string>, version: string): Effect.Effect<Program | undefined, UsageError> =>
+interface Answer {
+  readonly prepare: Prepare
+  readonly envFiles: ReadonlyArray<string>
+  readonly logLevel: typeof References.MinimumLogLevel.Service
+}
+
+const hint = (path: ReadonlyArray<string>): string => `\n\`${[...path, "--help"].join(" ")}\` says more`
+
+/** What the line asks for; nothing when reading it was the answer, as for `--help`. */
+const read = (line: ReadonlyArray<string>, version: string): Effect.Effect<Answer | undefined, UsageError> =>
   Effect.suspend(() => {
-    let program: Program | undefined
+    let answer: Answer | undefined
+    let invalid: UsageError | undefined
     const invocation: Invocation["Service"] = {
-      begin: (asked) =>
-        Effect.sync(() => {
-          program = asked
+      answer: (prepare, envFiles) =>
+        Effect.map(References.MinimumLogLevel, (logLevel) => {
+          answer = { prepare, envFiles, logLevel }
         })
     }
+    const presenter = makePresenter(isColored(), (problems, path) => {
+      invalid = new UsageError({ message: usageError(problems).message + hint(path) })
+    })
     return Command.runWith(root, { version })(line).pipe(
       Effect.catchIf(
         (error) => CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length === 0,
         () => Effect.void
       ),
-      Effect.mapError((error) => new UsageError({ message: error.message })),
-      Effect.map(() => program),
+      Effect.mapError((error) => invalid ?? new UsageError({ message: error.message })),
+      Effect.map(() => answer),
       Effect.provideService(Invocation, invocation),
-      Effect.provideService(CliConfig.CliConfig, config),
+      Effect.provideService(CliConfig.CliConfig, builtIns),
+      Effect.provideService(CliOutput.Presenter, presenter),
       Effect.provide(NodeServices.layer)
     )
   })
+
+const isColored = (): boolean =>
+  process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
+
+const fails = (error: UsageError): Program => ({ effect: Effect.fail(error), options: { summary: false } })
+
+/**
+ * Answers one line. The variables of .env files join the environment of the process, which workers and libraries
+ * inherit; what is there already stays.
+ */
+const program = (
+  line: ReadonlyArray<string>,
+  version: string,
+  services: Layer.Layer<Project | Command.Environment>
+): Effect.Effect<Program | undefined> =>
+  Effect.gen(function*() {
+    const answer = yield* read(line, version)
+    if (answer === undefined) return undefined
+    const fromFiles = yield* envFiles.load(answer.envFiles, process.env)
+    for (const [name, value] of Object.entries(fromFiles)) process.env[name] ??= value
+    const environment = Layer.mergeAll(
+      ConfigProvider.layer(provider(process.env)),
+      Layer.succeed(References.MinimumLogLevel, answer.logLevel)
+    )
+    const { effect, options } = yield* Effect.provide(answer.prepare, environment)
+    return { effect: Effect.provide(effect, environment), options }
+  }).pipe(
+    Effect.catch((error: UsageError) => Effect.succeed(fails(error))),
+    Effect.provide(services)
+  )
 
 export const run = async (
   line: ReadonlyArray<string>,
   project: Project["Service"],
   version: string
 ): Promise<void> => {
-  const program = await Effect.runPromise(
-    Effect.catch(read(line, version), (error) => Effect.succeed<Program>({ effect: Effect.fail(error), options: {} }))
-  )
-  if (program === undefined) return
-  program.effect.pipe(
+  const services = Layer.merge(NodeServices.layer, Layer.succeed(Project, project))
+  const found = await Effect.runPromise(program(line, version, services))
+  if (found === undefined) return
+  found.effect.pipe(
     Effect.tapError((error) => error instanceof UsageError ? Console.error(`ergon: ${error.message}`) : Effect.void),
-    Effect.provideService(Project, project),
-    Effect.provide(NodeServices.layer),
+    Effect.provide(services),
     Effect.provide(Runs.layer),
     (effect) => ErgonRuntime.runMain(effect)
   )

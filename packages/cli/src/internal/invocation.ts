@@ -1,12 +1,16 @@
 /**
- * The two stages of a command line. First it is read, without signals handled and without anything running: the command
- * that was asked for hands its program over, with what the runner has to know. Then the runner runs that program.
+ * How a command line is answered, in three stages.
+ *
+ * 1. The line is read. Nothing runs: the command that was asked for hands over what it stands for.
+ * 2. It is prepared, with the environment and its .env files: whatever is wrong with flags and variables is found here.
+ * 3. The runner runs it. From here on signals are handled.
  */
 import type { Runs } from "@ergon/node"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Command } from "./effectCli.ts"
 import type { Project } from "./project.ts"
+import type { UsageError } from "./usageError.ts"
 
 /** What the program of a command may ask for. */
 export type Services = Project | Runs.Runs | Command.Environment
@@ -24,7 +28,9 @@ export interface Program {
   readonly options: RunnerOptions
 }
 
+export type Prepare = Effect.Effect<Program, UsageError, Project | Command.Environment>
+
 export class Invocation extends Context.Service<Invocation, {
-  /** Run this once the line has been read. */
-  readonly begin: (program: Program) => Effect.Effect<void>
+  /** Do this once the line has been read. `envFiles` are those of `--env-file`. */
+  readonly answer: (prepare: Prepare, envFiles: ReadonlyArray<string>) => Effect.Effect<void>
 }>()("@ergon/cli/Invocation") {}

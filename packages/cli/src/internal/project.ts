@@ -5,7 +5,7 @@ import type { Task } from "@ergon/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { didYouMean } from "./nearest.ts"
-import { UsageError } from "./usageError.ts"
+import { UsageError, usageError } from "./usageError.ts"
 
 export type AnyTask = Task.Any<unknown, never>
 
@@ -16,6 +16,26 @@ export type AnyTask = Task.Any<unknown, never>
 export class Project extends Context.Service<Project, {
   readonly tasks: Effect.Effect<ReadonlyArray<AnyTask>, UsageError>
 }>()("@ergon/cli/Project") {}
+
+const problemsOf = (tasks: ReadonlyArray<AnyTask>): ReadonlyArray<string> => {
+  const names = tasks.map(({ name }) => name)
+  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index))
+  return [
+    ...(names.some((name) => name.trim() === "") ? ["a task of Ergon.main has an empty name"] : []),
+    ...Array.from(twice, (name) => `Ergon.main has more than one task "${name}": every name is there once`)
+  ]
+}
+
+/** A project as its main file gives it. */
+export const withTasks = (tasks: ReadonlyArray<AnyTask>): Project["Service"] => {
+  const problems = problemsOf(tasks)
+  return { tasks: problems.length === 0 ? Effect.succeed(tasks) : Effect.fail(usageError(problems)) }
+}
+
+/** No project, and why. */
+export const withoutTasks = (problem: string): Project["Service"] => ({
+  tasks: Effect.fail(new UsageError({ message: problem }))
+})
 
 /** All tasks of the project, in the order of its main file. */
 export const tasks: Effect.Effect<ReadonlyArray<AnyTask>, UsageError, Project> = Effect.flatMap(

@@ -1,0 +1,15 @@
+/**
+ * What the main file of a project is in a worker: the command line stays out of it.
+ */
+import * as ErgonRuntime from "@ergon/node/ErgonRuntime"
+import * as Workers from "@ergon/node/Workers"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { provider } from "./config/provider.ts"
+import type { AnyTask } from "./project.ts"
+
+export const serve = (tasks: ReadonlyArray<AnyTask>): void =>
+  Workers.serve(tasks).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, provider(process.env)),
+    (effect) => ErgonRuntime.runMain(effect)
+  )
