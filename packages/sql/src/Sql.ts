@@ -7,22 +7,20 @@
  *
  * @since 0.1.0
  */
-import { Connector, ConnectorError, DeadLetter, type Transaction } from "@ergon/core"
+import { Connector, type ConnectorError, type DeadLetter, type Transaction } from "@ergon/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import { Database } from "./Database.ts"
 import type { SqlError } from "./internal/effectSql.ts"
 import { migrate } from "./internal/queue/schema.ts"
 import { openSink } from "./internal/queue/sink.ts"
-import { openSource, storeKey } from "./internal/queue/source.ts"
+import { lettersKey, openSource, type SqlSource } from "./internal/queue/source.ts"
 import { make as makeStatements } from "./internal/queue/statements.ts"
-import { type LetterRow, Store } from "./internal/queue/store.ts"
-import { reasonOf } from "./internal/reason.ts"
+import { Store } from "./internal/queue/store.ts"
 import { letterTable } from "./internal/table/letters.ts"
 import { payloadTable } from "./internal/table/payload.ts"
 import { openTable, prepare, type Table } from "./internal/table/sink.ts"
@@ -110,8 +108,8 @@ export const queue = <Self, Id extends string, S extends Schema.Constraint>(
         poll: yield* millis(table, "poll", options.poll ?? "100 millis", 1)
       })
       yield* migrate(database.sql, { table, kind: "queue", versions: [makeStatements(table).create] })
-      const sink = yield* openSink(store, { key: options.key, priority: options.priority, delay: options.delay })
-      return { source: yield* openSource(store), sink }
+      const given = { key: options.key, priority: options.priority, delay: options.delay }
+      return { source: yield* openSource(store, key.id, given), sink: yield* openSink(store, given) }
     })
   )
 
@@ -195,18 +193,19 @@ export const deadLetters = <Self, Id extends string>(
 const open = (table: Table) =>
   Effect.flatMap(Database, (database) => Effect.andThen(prepare(database, table), openTable(database, table)))
 
-const storeOf = <Self, S extends Schema.Constraint>(
+const lettersOf = <Self, S extends Schema.Constraint>(
   key: Connector.AnySource<Self, S>
-): Effect.Effect<Store, never, Self> =>
+): Effect.Effect<SqlSource[typeof lettersKey], never, Self> =>
   Effect.flatMap(key, ({ source }) =>
-    Predicate.hasProperty(source, storeKey) && source[storeKey] instanceof Store
-      ? Effect.succeed(source[storeKey])
+    isSqlSource(source)
+      ? Effect.succeed(source[lettersKey])
       : Effect.die(new TypeError(`Sql: "${key.id}" is not a queue of Sql.queue`)))
 
-const asFetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
+const isSqlSource = (source: Connector.SourceService): source is SqlSource => lettersKey in source
 
 /**
- * The dead letters of a queue, oldest first, at most `limit` (100 unless given).
+ * The dead letters of a queue, oldest first, at most `limit` (100 unless given). `Redrive.letters` of `@ergon/core` reads
+ * those of a task, with filters and from any source.
  *
  * **Gotchas**
  * Dies when the source is not one of `Sql.queue`.
@@ -217,41 +216,19 @@ const asFetchError = (error: SqlError) => new ConnectorError.FetchError({ reason
 export const letters = <Self, S extends Schema.Constraint>(
   key: Connector.AnySource<Self, S>,
   options: { readonly limit?: number | undefined } = {}
-): Effect.Effect<ReadonlyArray<DeadLetter.DeadLetter>, ConnectorError.FetchError, Self> =>
-  Effect.flatMap(
-    storeOf(key),
-    (store) =>
-      Effect.map(Effect.mapError(store.letters(options.limit ?? 100), asFetchError), (rows) =>
-        rows.map((row) => letterOf(key.id, row)))
-  )
-
-const decodeLetter = Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter))
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
-const decodeMetadata = Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter.fields.metadata))
-
-/** A row that was given up by hand has no envelope: then what the row says. */
-const letterOf = (source: string, row: LetterRow): DeadLetter.DeadLetter =>
-  Option.getOrElse(decodeLetter(row.letter), () => {
-    const reason = row.reason ?? "given up by hand"
-    return new DeadLetter.DeadLetter({
-      id: row.id,
-      payload: Option.getOrElse(decodeJson(row.payload), () => row.payload),
-      metadata: Option.getOrElse(decodeMetadata(row.metadata), () => ({})),
-      reason,
-      step: "settle",
-      category: "system",
-      error: { tag: "DeadLetter", message: reason },
-      attempts: 0,
-      deliveries: row.deliveries,
-      task: "",
-      source,
-      failedAt: new Date(row.since).toISOString()
-    })
-  })
+): Effect.Effect<ReadonlyArray<DeadLetter.DeadLetter>, ConnectorError.LettersError, Self> =>
+  Effect.flatMap(lettersOf(key), (own) =>
+    Effect.map(
+      own.list({ after: undefined, max: options.limit ?? 100 }),
+      ({ letters }) => letters.map(({ letter }) => letter)
+    ))
 
 /**
  * Puts dead letters of a queue back, with a delivery count of 0: those with these ids, or the oldest `limit` ones.
- * Answers with how many there were.
+ * Answers with how many there were. `Redrive.redrive` of `@ergon/core` does that for a task, with filters and at a rate.
+ *
+ * **Details**
+ * Letters go back in batches, each in one SQL transaction; when one fails, those before it are back.
  *
  * **Gotchas**
  * Dies when the source is not one of `Sql.queue`.
@@ -262,8 +239,34 @@ const letterOf = (source: string, row: LetterRow): DeadLetter.DeadLetter =>
 export const redrive = <Self, S extends Schema.Constraint>(
   key: Connector.AnySource<Self, S>,
   which: { readonly ids: ReadonlyArray<string> } | { readonly limit: number }
-): Effect.Effect<number, ConnectorError.FetchError, Self> =>
-  Effect.flatMap(storeOf(key), (store) => Effect.mapError(store.redrive(which), asFetchError))
+): Effect.Effect<number, ConnectorError.LettersError, Self> =>
+  Effect.flatMap(lettersOf(key), (own) =>
+    "ids" in which
+      ? Effect.flatMap(
+        Effect.forEach(which.ids, own.find),
+        (found) => putBack(own, found.flat())
+      )
+      : putBackOldest(own, undefined, which.limit))
+
+const putBack = (own: SqlSource[typeof lettersKey], letters: ReadonlyArray<Connector.StoredLetter>) =>
+  Effect.map(own.putBack(letters.map(({ key }) => key)), (keys) => keys.length)
+
+const putBackOldest = (
+  own: SqlSource[typeof lettersKey],
+  after: string | undefined,
+  limit: number
+): Effect.Effect<number, ConnectorError.LettersError> =>
+  limit <= 0 ? Effect.succeed(0) : Effect.flatMap(
+    own.list({ after, max: Math.min(limit, mostAtOnce) }),
+    ({ letters, next }) =>
+      Effect.flatMap(putBack(own, letters), (count) =>
+        next === undefined
+          ? Effect.succeed(count)
+          : Effect.map(putBackOldest(own, next, limit - letters.length), (rest) => count + rest))
+  )
+
+// Letters of one statement.
+const mostAtOnce = 1000
 
 export type {
   /**

@@ -2,9 +2,9 @@
  * The sink side of a queue: a batch is one statement, and confirmed once it is committed. An id that the queue knows is
  * confirmed and changes nothing.
  */
-import type { Connector, Transaction } from "@ergon/core"
+import { type Connector, ConnectorError, type Transaction } from "@ergon/core"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { openRowSink } from "../rowSink.ts"
 import type { Enqueued, Store } from "./store.ts"
@@ -24,6 +24,24 @@ export const openSink = (
     rowOf: (transaction) => rowOf(transaction, options),
     write: (rows) => store.enqueue(rows)
   })
+
+/** How a queue takes back what was given up: as it was enqueued, without a delay, and with a count of 0. */
+export const openTakeBack = (
+  store: Store,
+  options: SinkOptions
+): Effect.Effect<NonNullable<Connector.SourceService["takeBack"]>, never, Scope.Scope> =>
+  Effect.map(
+    openRowSink({
+      database: store.database,
+      rowOf: (transaction) => rowOf(transaction, { ...options, delay: undefined }),
+      write: (rows) => store.takeBack(rows)
+    }),
+    ({ dispatch }) => (transactions) =>
+      Effect.mapError(
+        dispatch(transactions),
+        ({ failed, reason }) => new ConnectorError.LettersError({ reason, failed })
+      )
+  )
 
 /** Whether SQLite gives a text back as it was: others would be cut or made equal. */
 const isStorable = (text: string): boolean => !text.includes("\u0000") && text.isWellFormed()

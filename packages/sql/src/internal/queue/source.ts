@@ -13,15 +13,17 @@ import type * as Scope from "effect/Scope"
 import type { SqlError } from "../effectSql.ts"
 import { reasonOf } from "../reason.ts"
 import { closed } from "../rowSink.ts"
+import { lettersOf } from "./letters.ts"
 import { Receipt } from "./receipt.ts"
+import { openTakeBack, type SinkOptions } from "./sink.ts"
 import type { ClaimedRow } from "./statements.ts"
 import type { Groups, Store } from "./store.ts"
 
-/** Where the store hangs on its source, for `Sql.letters` and `Sql.redrive`. */
-export const storeKey = "~ergon/sql/Sql/store"
+/** Where a source of this package can be told: it has everything that `Sql.letters` and `Sql.redrive` need. */
+export const lettersKey = "~ergon/sql/Sql/letters"
 
 export interface SqlSource extends Connector.SourceService {
-  readonly [storeKey]: Store
+  readonly [lettersKey]: Required<Connector.Letters>
 }
 
 const lost = new Reason.LeaseLost({
@@ -38,13 +40,22 @@ const closing = Duration.seconds(5)
 const noMetadata: Transaction.Metadata = Object.freeze({})
 const none: ReadonlyArray<Delivery.Delivery> = []
 
-/** Opens the source side. When the scope closes, what it still holds comes back with a higher count. */
-export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.Scope> =>
+/**
+ * Opens the source side of a queue; `id` is that of its key. When the scope closes, what it still holds comes back with
+ * a higher count.
+ */
+export const openSource = (
+  store: Store,
+  id: string,
+  options: SinkOptions
+): Effect.Effect<SqlSource, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const { database, options: { keyed, lease, poll, table } } = store
     const held = new Set<Receipt>()
     let isClosed = false
+    const letters = lettersOf(store, { source: id, isClosed: () => isClosed })
+    const takeBack = yield* openTakeBack(store, options)
     yield* Effect.addFinalizer(() => {
       isClosed = true
       const receipts = Array.from(held)
@@ -244,7 +255,7 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
     }
 
     return {
-      [storeKey]: store,
+      [lettersKey]: letters,
       format: "json",
       capabilities: {
         settlement: "each",
@@ -297,7 +308,9 @@ export const openSource = (store: Store): Effect.Effect<SqlSource, never, Scope.
         }),
       count: Effect.mapError(store.count, fetchError),
       health: Effect.mapError(store.ping, fetchError),
-      commit
+      commit,
+      letters,
+      takeBack
     }
   })
 

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { make } from "./statements.ts"
 
 const open = () => {
-  const { create, enqueue, ...statements } = make("items")
+  const { create, enqueue, takeBack, ...statements } = make("items")
   const database = new DatabaseSync(":memory:")
   for (const text of create) database.exec(text)
-  return { database, statements: { ...statements, enqueue: enqueue(2) } }
+  return { database, statements: { ...statements, enqueue: enqueue(2), takeBack: takeBack(2) } }
 }
 
 describe("every statement", () => {

@@ -2,11 +2,14 @@
  * The SQL of a queue, for SQLite. A row is a message; `state` says where it is:
  *
  *     ready ──claim──▶ leased ──Ack────────▶ done: keeps its id until `until`, for de-duplication
- *       ▲  ▲             │ ├──DeadLetter──▶ dead ──redrive──▶ ready
+ *       ▲  ▲             │ ├──DeadLetter──▶ dead ──put back──▶ ready              (deliveries 0)
  *       │  │             │ ├──Requeue(delay)─▶ delayed ──`until`──▶ ready     (deliveries + 1)
  *       │  └─────────────┘ └──Release──▶ ready                             (deliveries unchanged)
  *       │   Requeue, `until` has come, closed                              (deliveries + 1)
  *     blocked: an earlier message of its key is not done
+ *
+ * What is taken back goes from `done` or `dead` to `ready`, as if it arrived anew, with deliveries 0: its letter was kept
+ * elsewhere.
  *
  * `since` is the place in the order: when it was enqueued, requeued or became due. `claim` counts hand-overs: a
  * settlement names the claim that it settles, so that who has lost a lease cannot settle the next one's.
@@ -35,6 +38,7 @@ const pairs = "FROM json_each(?) AS pair WHERE q.seq = pair.value ->> 0 AND q.cl
 export interface Statements {
   readonly create: ReadonlyArray<string>
   readonly enqueue: (rows: number) => string
+  readonly takeBack: (rows: number) => string
   readonly block: string
   readonly unblock: string
   readonly claim: string
@@ -54,8 +58,9 @@ export interface Statements {
   readonly piece: string
   readonly anywhere: string
   readonly letters: string
-  readonly redrive: string
-  readonly redriveIds: string
+  readonly lettersOf: string
+  readonly putBack: string
+  readonly removeLetters: string
 }
 
 // A partial index serves only statements that repeat its condition as it stands.
@@ -67,6 +72,16 @@ const live = (alias?: string): string => {
 export const make = (table: string): Statements => {
   const q = `"${table}"`
   const name = (suffix: string) => `"${table}_${suffix}"`
+  // An id that is there already changes nothing, unless its row is one that `again` names: then it arrives anew, behind
+  // everything. The sub-select names the row, so that it is asked again for each one.
+  const insert = (rows: number, again: string): string =>
+    `INSERT INTO ${q} (id, state, priority, since, until, key, payload, metadata)
+       VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
+       ON CONFLICT (id) DO UPDATE SET seq = (SELECT max(m.seq) + 1 FROM ${q} AS m WHERE m.seq >= ${q}.seq), state = excluded.state,
+         priority = excluded.priority, since = excluded.since, until = excluded.until, key = excluded.key,
+         deliveries = 0, payload = excluded.payload, metadata = excluded.metadata, reason = NULL, letter = NULL
+       WHERE ${again}`
+  const letter = "seq, claim, id, payload, metadata, reason, letter, deliveries, since"
   return {
     create: [
       `CREATE TABLE ${q} (
@@ -90,15 +105,8 @@ export const make = (table: string): Statements => {
       `CREATE INDEX ${name("key")} ON ${q} (key, state) WHERE key IS NOT NULL AND ${live()}`,
       `CREATE INDEX ${name("dead")} ON ${q} (since) WHERE state = 'dead'`
     ],
-    // An id that is there already changes nothing, unless it is done and forgotten by now: then it arrives anew, behind
-    // everything. The sub-select names the row, so that it is asked again for each one.
-    enqueue: (rows) =>
-      `INSERT INTO ${q} (id, state, priority, since, until, key, payload, metadata)
-       VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
-       ON CONFLICT (id) DO UPDATE SET seq = (SELECT max(m.seq) + 1 FROM ${q} AS m WHERE m.seq >= ${q}.seq), state = excluded.state,
-         priority = excluded.priority, since = excluded.since, until = excluded.until, key = excluded.key,
-         deliveries = 0, payload = excluded.payload, metadata = excluded.metadata
-       WHERE state = 'done' AND until <= excluded.since`,
+    enqueue: (rows) => insert(rows, "state = 'done' AND until <= excluded.since"),
+    takeBack: (rows) => insert(rows, "state = 'done' OR state = 'dead'"),
     // Only the first live message of a key is ready; the others wait for it. `?`: the keys, as a JSON array.
     block: `UPDATE ${q} AS m INDEXED BY ${name("key")} SET state = 'blocked'
       WHERE m.key IN (SELECT value FROM json_each(?)) AND m.state IN ('ready', 'delayed') AND ${live("m")}
@@ -149,12 +157,11 @@ export const make = (table: string): Statements => {
     forget: `DELETE FROM ${q} WHERE seq > ? AND seq <= ? AND state = 'done' AND until <= ?`,
     piece: `SELECT max(seq) AS last, count(*) AS count FROM (SELECT seq FROM ${q} WHERE seq > ? ORDER BY seq LIMIT ?)`,
     anywhere: `SELECT abs(random() % (coalesce(max(seq), 0) + 1)) AS seq FROM ${q}`,
-    letters: `SELECT id, payload, metadata, reason, letter, deliveries, since FROM ${q}
-      WHERE state = 'dead' ORDER BY since, seq LIMIT ?`,
-    redrive: `UPDATE ${q} SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL
-      WHERE state = 'dead' AND seq IN (SELECT seq FROM ${q} WHERE state = 'dead' ORDER BY since, seq LIMIT ?)
-      RETURNING key`,
-    redriveIds: `UPDATE ${q} SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL
-      WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?)) RETURNING key`
+    letters: `SELECT ${letter} FROM ${q} WHERE state = 'dead' AND (since, seq) > (?, ?) ORDER BY since, seq LIMIT ?`,
+    lettersOf: `SELECT ${letter} FROM ${q} WHERE id = ? AND state = 'dead'`,
+    putBack: `UPDATE ${q} AS q SET state = 'ready', since = ?, deliveries = 0, reason = NULL, letter = NULL
+      ${pairs} AND q.state = 'dead' RETURNING seq, claim, key`,
+    removeLetters: `DELETE FROM ${q} WHERE seq IN (SELECT q.seq FROM json_each(?) AS pair CROSS JOIN ${q} AS q
+        WHERE q.seq = pair.value ->> 0 AND q.claim = pair.value ->> 1 AND q.state = 'dead')`
   }
 }

@@ -41,7 +41,10 @@ export interface StoreOptions {
   readonly poll: number
 }
 
+/** A message that was given up. */
 export interface LetterRow {
+  readonly seq: number
+  readonly claim: number
   readonly id: string
   readonly payload: string | null
   readonly metadata: string | null
@@ -50,6 +53,9 @@ export interface LetterRow {
   readonly deliveries: number
   readonly since: number
 }
+
+/** Which hand-over of which message. */
+export type Pair = readonly [seq: number, claim: number]
 
 // Rows of one INSERT, so that its parameters stay far below SQLite's bound.
 const mostRows = 250
@@ -67,6 +73,7 @@ export class Store {
   readonly options: StoreOptions
   readonly database: Database["Service"]
   private readonly statements: Statements
+  /** Made once for each number of rows: it is long, and looked up by its text. */
   private readonly inserts: Array<string | undefined> = []
   /** When something may have become due: by what this process knows, and at the latest after `poll`. */
   private nextLook = 0
@@ -83,10 +90,19 @@ export class Store {
   }
 
   enqueue(rows: ReadonlyArray<Enqueued>): Effect.Effect<void, SqlError> {
+    return this.write(rows, (count) => this.inserts[count] ??= this.statements.enqueue(count))
+  }
+
+  /** Enqueues what does not wait and is not in flight, also where its id is known as done or dead. */
+  takeBack(rows: ReadonlyArray<Enqueued>): Effect.Effect<void, SqlError> {
+    return this.write(rows, this.statements.takeBack)
+  }
+
+  private write(rows: ReadonlyArray<Enqueued>, textOf: (count: number) => string): Effect.Effect<void, SqlError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const insert = rows.length <= mostRows
-        ? this.insert(rows, now)
-        : Effect.forEach(Arr.chunksOf(rows, mostRows), (chunk) => this.insert(chunk, now), { discard: true })
+        ? this.insert(rows, textOf, now)
+        : Effect.forEach(Arr.chunksOf(rows, mostRows), (chunk) => this.insert(chunk, textOf, now), { discard: true })
       const keys = keysOf(rows)
       const all = keys.length === 0 ? insert : Effect.andThen(insert, this.run(this.statements.block, [json(keys)]))
       const atomic = keys.length === 0 && rows.length <= mostRows ? all : this.database.sql.withTransaction(all)
@@ -94,7 +110,11 @@ export class Store {
     })
   }
 
-  private insert(rows: ReadonlyArray<Enqueued>, now: number): Effect.Effect<unknown, SqlError> {
+  private insert(
+    rows: ReadonlyArray<Enqueued>,
+    textOf: (count: number) => string,
+    now: number
+  ): Effect.Effect<unknown, SqlError> {
     const params: Array<unknown> = []
     for (const { delay, id, key, metadata, payload, priority } of rows) {
       if (delay > 0) {
@@ -105,12 +125,7 @@ export class Store {
         params.push(id, "ready", priority, now, null, key, payload, metadata)
       }
     }
-    return this.run(this.insertOf(rows.length), params)
-  }
-
-  /** Made once for each number of rows: it is long, and looked up by its text. */
-  private insertOf(rows: number): string {
-    return this.inserts[rows] ??= this.statements.enqueue(rows)
+    return this.run(textOf(rows.length), params)
   }
 
   /** At most `max` messages, in order, each with the end of its lease. */
@@ -255,26 +270,33 @@ export class Store {
     return Effect.asVoid(this.query("SELECT 1", []))
   }
 
-  letters(limit: number): Effect.Effect<ReadonlyArray<LetterRow>, SqlError> {
-    return this.query<LetterRow>(this.statements.letters, [limit])
+  /** At most `max` dead letters, oldest first, behind a place in their order. */
+  letters(since: number, seq: number, max: number): Effect.Effect<ReadonlyArray<LetterRow>, SqlError> {
+    return this.query<LetterRow>(this.statements.letters, [since, seq, max])
   }
 
-  /** Puts dead letters back, oldest first, with a count of 0; answers with how many. */
-  redrive(
-    which: { readonly ids: ReadonlyArray<string> } | { readonly limit: number }
-  ): Effect.Effect<number, SqlError> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.andThen(
-        this.database.sql.withTransaction(Effect.gen({ self: this }, function*() {
-          const rows = yield* "ids" in which
-            ? this.query<{ readonly key: string | null }>(this.statements.redriveIds, [now, json(which.ids)])
-            : this.query<{ readonly key: string | null }>(this.statements.redrive, [now, which.limit])
-          const keys = keysOf(rows)
-          if (keys.length > 0) yield* this.run(this.statements.block, [json(keys)])
-          return rows.length
-        })),
-        (count) => Effect.as(this.changed, count)
-      ))
+  lettersOf(id: string): Effect.Effect<ReadonlyArray<LetterRow>, SqlError> {
+    return this.query<LetterRow>(this.statements.lettersOf, [id])
+  }
+
+  removeLetters(letters: ReadonlyArray<Pair>): Effect.Effect<void, SqlError> {
+    return Effect.asVoid(this.run(this.statements.removeLetters, [json(letters)]))
+  }
+
+  /** Puts dead letters back with a count of 0, behind what waits; answers with those that were there. */
+  putBack(letters: ReadonlyArray<Pair>): Effect.Effect<ReadonlyArray<Pair>, SqlError> {
+    type Row = Keyed & { readonly seq: number; readonly claim: number }
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const rows = this.query<Row>(this.statements.putBack, [now, json(letters)])
+      const blocked = Effect.tap(rows, (rows) => {
+        const keys = keysOf(rows)
+        return keys.length === 0 ? Effect.void : this.run(this.statements.block, [json(keys)])
+      })
+      return Effect.flatMap(
+        this.database.sql.withTransaction(blocked),
+        (rows) => Effect.as(this.changed, rows.map(({ claim, seq }): Pair => [seq, claim]))
+      )
+    })
   }
 
   /** Wakes who waits for this table, once what is being written is committed. */
