@@ -21,7 +21,7 @@ import { openSink } from "./internal/queue/sink.ts"
 import { lettersKey, openSource, type SqlSource } from "./internal/queue/source.ts"
 import { make as makeStatements } from "./internal/queue/statements.ts"
 import { Store } from "./internal/queue/store.ts"
-import { letterTable } from "./internal/table/letters.ts"
+import { openLetters } from "./internal/table/letters.ts"
 import { payloadTable } from "./internal/table/payload.ts"
 import { openTable, prepare, type Table } from "./internal/table/sink.ts"
 import { tableName } from "./internal/tableName.ts"
@@ -178,6 +178,11 @@ export const table = <Self, Id extends string, S extends Schema.Constraint>(
  * A table of dead letters: one row per transaction that was given up, with reason, step, category, error, attempts and
  * payload in columns of their own. A transaction that is given up again replaces its row.
  *
+ * **Details**
+ * `Redrive` of `@ergon/core` reads the letters and sends them again, oldest first. Rows are in the order of their arrival
+ * by the column `seq`, or by SQLite's own row number where the table was made by hand; a view and a table WITHOUT ROWID
+ * have none, and their letters cannot be read.
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -187,7 +192,10 @@ export const deadLetters = <Self, Id extends string>(
 ): Layer.Layer<Self, SqlError | SetupError, Database> =>
   Connector.layerDeadLetters(
     key,
-    Effect.flatMap(tableName(key.id, options.table), (table) => open(letterTable(table)))
+    Effect.flatMap(
+      tableName(key.id, options.table),
+      (table) => Effect.flatMap(Database, (database) => openLetters(database, table))
+    )
   )
 
 const open = (table: Table) =>

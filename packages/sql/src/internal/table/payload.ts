@@ -16,6 +16,7 @@ export const payloadTable = (name: string, payload: Schema.Constraint, id: strin
       name,
       columns: [{ name: id, type: "TEXT" }, { name: "payload", type: "TEXT" }],
       primaryKey: [id],
+      inOrder: false,
       row: (transaction) => [transaction.id, JSON.stringify(transaction.payload) ?? "null"]
     }
   }
@@ -24,6 +25,7 @@ export const payloadTable = (name: string, payload: Schema.Constraint, id: strin
     name,
     columns: own !== undefined ? fields : [{ name: id, type: "TEXT" }, ...fields],
     primaryKey: [own?.name ?? id],
+    inOrder: false,
     row: (transaction) => {
       const payload = transaction.payload
       const values = fields.map((field) =>

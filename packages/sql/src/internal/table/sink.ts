@@ -17,6 +17,11 @@ export interface Table {
   readonly columns: ReadonlyArray<Column>
   /** The columns that say whether a row is there already. */
   readonly primaryKey: ReadonlyArray<string>
+  /**
+   * Whether rows keep the order of their arrival by `_rowid_`, one that is written again behind all others. A table that
+   * is made new has a column for it, so that the order survives a VACUUM.
+   */
+  readonly inOrder: boolean
   /** The values of one row, in the order of the columns. */
   readonly row: (transaction: Transaction.Transaction<unknown>) => Row
 }
@@ -26,15 +31,19 @@ type Row = ReadonlyArray<string | number | null>
 // Rows of one INSERT, by its parameters: SQLite's bound is 32,766.
 const mostParameters = 8000
 
-const quoted = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
+export const quoted = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
 
-const upsert = ({ columns, name, primaryKey }: Table, rows: number): string => {
+const upsert = ({ columns, inOrder, name, primaryKey }: Table, rows: number): string => {
   const names = columns.map((column) => quoted(column.name))
   const row = `(${columns.map(() => "?").join(", ")})`
   const changed = columns.filter((column) => !primaryKey.includes(column.name)).map((column) => quoted(column.name))
-  const action = changed.length === 0
-    ? "DO NOTHING"
-    : `DO UPDATE SET ${changed.map((column) => `${column} = excluded.${column}`).join(", ")}`
+  const changes = changed.map((column) => `${column} = excluded.${column}`)
+  const table = quoted(name)
+  // The sub-select names the row, so that it is asked again for each one.
+  if (inOrder) {
+    changes.push(`_rowid_ = (SELECT max(m._rowid_) + 1 FROM ${table} AS m WHERE m._rowid_ >= ${table}._rowid_)`)
+  }
+  const action = changes.length === 0 ? "DO NOTHING" : `DO UPDATE SET ${changes.join(", ")}`
   return `INSERT INTO ${quoted(name)} (${names.join(", ")}) VALUES ${Array.from({ length: rows }, () => row).join(", ")}
     ON CONFLICT (${primaryKey.map(quoted).join(", ")}) ${action}`
 }
@@ -45,7 +54,7 @@ export const prepare = (
   table: Table
 ): Effect.Effect<void, SqlError | SetupError> =>
   Effect.gen(function*() {
-    const { columns, name, primaryKey } = table
+    const { columns, inOrder, name, primaryKey } = table
     for (const [place, column] of columns.entries()) {
       const twin = columns.slice(place + 1).find((other) => sameName(other.name, column.name))
       if (twin !== undefined) {
@@ -60,9 +69,11 @@ export const prepare = (
       const definition = `${quoted(column.name)} ${column.type}`.trim()
       return primaryKey.includes(column.name) ? `${definition} NOT NULL` : definition
     })
+    const key = `(${primaryKey.map(quoted).join(", ")})`
     yield* sql.unsafe(
-      `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${definitions.join(", ")},
-        PRIMARY KEY (${primaryKey.map(quoted).join(", ")}))`
+      `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${inOrder ? "seq INTEGER PRIMARY KEY, " : ""}${
+        definitions.join(", ")
+      }, ${inOrder ? "UNIQUE" : "PRIMARY KEY"} ${key})`
     )
     const there = yield* sql<{ name: string; pk: number }>`SELECT name, pk FROM pragma_table_info(${name})`
     const names = there.map((column) => column.name)
