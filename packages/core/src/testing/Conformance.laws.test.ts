@@ -4,6 +4,7 @@ import type { QueueService, SinkService, SourceService } from "../Connector.ts"
 import { DispatchError, FetchError, SettleError } from "../ConnectorError.ts"
 import * as Delivery from "../Delivery.ts"
 import * as Disposition from "../Disposition.ts"
+import { letterMutants } from "../internal/conformance/letterMutants.ts"
 import { makeStore, push, queue, sink, watermark } from "../internal/conformance/harnesses.ts"
 import { connect } from "../internal/memory/connect.ts"
 import type { Store } from "../internal/memory/store.ts"
@@ -627,7 +628,8 @@ const mutants: ReadonlyArray<{
       dispatch: (batch) => Effect.catchIf(sink.dispatch(batch), ({ failed }) => failed === undefined, () => Effect.void)
     })),
     caughtBy: ["a dispatch after closing fails"]
-  }
+  },
+  ...letterMutants
 ]
 
 describe("a connector that", () => {

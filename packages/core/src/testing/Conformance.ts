@@ -14,6 +14,7 @@ import * as Disposition from "../Disposition.ts"
 import { askingLaws } from "../internal/conformance/asking.ts"
 import { fetchingLaws } from "../internal/conformance/fetching.ts"
 import { holdingLaws } from "../internal/conformance/holding.ts"
+import { deadLettersLaws, ownLettersLaws } from "../internal/conformance/letters.ts"
 import { roundTripLaws } from "../internal/conformance/roundTrip.ts"
 import { secretLaws } from "../internal/conformance/secrets.ts"
 import { settlingLaws } from "../internal/conformance/settling.ts"
@@ -100,6 +101,7 @@ export const source = (harness: Harness.Source): ReadonlyArray<Law> =>
     ...settlingLaws,
     ...holdingLaws,
     ...askingLaws,
+    ...ownLettersLaws,
     ...secretLaws
   ].map(({ applies, check, name }) =>
     law(
@@ -129,6 +131,22 @@ export const sink = (harness: Harness.Sink): ReadonlyArray<Law> =>
         works("making a storage", harness.storage),
         (storage) => check(new SinkTrial(harness, storage))
       )
+    )
+  )
+
+/**
+ * The laws of a sink for dead letters whose letters can be read.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const deadLetters = (harness: Harness.DeadLetters): ReadonlyArray<Law> =>
+  deadLettersLaws.map(({ check, name }) =>
+    law(
+      name,
+      harness.without?.[name] ?? true,
+      harness,
+      Effect.flatMap(works("making a storage", harness.storage), (storage) => check(harness, storage))
     )
   )
 

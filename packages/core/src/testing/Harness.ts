@@ -9,7 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Connector from "../Connector.ts"
 import type { Transaction } from "../Transaction.ts"
-import type { SinkLawName, SourceLawName } from "./Law.ts"
+import type { DeadLettersLawName, SinkLawName, SourceLawName } from "./Law.ts"
 
 /**
  * What every harness says.
@@ -38,6 +38,14 @@ export interface Common {
   readonly secrets?: ReadonlyArray<string> | undefined
   readonly failures?: ReadonlyArray<Effect.Effect<unknown, unknown, Scope.Scope>> | undefined
 }
+
+/**
+ * The optional operations of a source. `putBack` is the one of its `letters`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Operation = "count" | "resolve" | "isHeld" | "letters" | "putBack" | "takeBack"
 
 /**
  * A dead letter as the storage keeps it.
@@ -89,7 +97,7 @@ export interface SourceStorage {
  */
 export interface Source extends Common {
   readonly capabilities: Connector.Capabilities
-  readonly operations: ReadonlyArray<"count" | "resolve" | "isHeld">
+  readonly operations: ReadonlyArray<Operation>
   readonly storage: Effect.Effect<SourceStorage, unknown, Scope.Scope>
   readonly can: ReadonlyArray<"crash" | "cut" | "buried">
   readonly prefetch?: number | undefined
@@ -155,9 +163,37 @@ export interface QueueStorage {
  */
 export interface Queue extends Common {
   readonly capabilities: Connector.Capabilities
-  readonly operations: ReadonlyArray<"count" | "resolve" | "isHeld">
+  readonly operations: ReadonlyArray<Operation>
   readonly storage: Effect.Effect<QueueStorage, unknown, Scope.Scope>
   readonly can: ReadonlyArray<"crash" | "cut" | "buried" | "refused">
   readonly prefetch?: number | undefined
   readonly without?: { readonly [Name in SourceLawName | SinkLawName]?: string } | undefined
+}
+
+/**
+ * One fresh place to send dead letters to, that nobody else uses. `open` opens a connector on it; closing the scope
+ * closes the connector.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadLettersStorage {
+  readonly open: Effect.Effect<Connector.SinkService, unknown, Scope.Scope>
+}
+
+/**
+ * The harness of a sink for dead letters whose letters can be read. What it has in common with other sinks is checked
+ * with a `Harness.Sink`.
+ *
+ * **Details**
+ * - `storage`: a fresh one for each law. Whatever it acquires lives until the law ends.
+ * - `payload`: of the transactions that are given up.
+ * - `without`: laws that cannot hold for this transport, each with the reason. The report prints it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadLetters extends Common {
+  readonly storage: Effect.Effect<DeadLettersStorage, unknown, Scope.Scope>
+  readonly without?: { readonly [Name in DeadLettersLawName]?: string } | undefined
 }

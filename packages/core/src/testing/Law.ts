@@ -87,7 +87,24 @@ export type SourceLawName =
   | "resolving claims one transaction by its id"
   | "resolving an unknown id fails with NotFound"
   | "the count is truthful"
+  | DeadLettersLawName
+  | "what is put back is delivered again with a count of 0"
+  | "putting back twice changes nothing"
+  | "what is taken back is delivered again with a count of 0"
+  | "taking back twice changes nothing"
   | "no secret shows in an error, a log or a span"
+
+/**
+ * The laws of dead letters that can be read: a source's own, and those of a sink.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DeadLettersLawName =
+  | "letters are listed oldest first, as they were given up"
+  | "pages of letters miss none while others come and go"
+  | "letters are found by the id of their transaction"
+  | "a removed letter is gone, and no other"
 
 /**
  * The laws of a sink.

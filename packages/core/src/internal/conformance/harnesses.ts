@@ -12,6 +12,8 @@ import * as PushSource from "../../testing/PushSource.ts"
 import * as WatermarkSource from "../../testing/WatermarkSource.ts"
 import * as Transaction from "../../Transaction.ts"
 import { connect } from "../memory/connect.ts"
+import { Ledger } from "../memory/ledger.ts"
+import { letterSink } from "../memory/letters.ts"
 import { recordingSink } from "../memory/record.ts"
 import { Store } from "../memory/store.ts"
 
@@ -40,7 +42,7 @@ export const queue = (lease?: number): Harness.Queue => ({
     deadLetter: "native",
     ordering: "none"
   },
-  operations: ["count", "resolve", "isHeld"],
+  operations: ["count", "resolve", "isHeld", "letters", "putBack", "takeBack"],
   can: ["buried"],
   storage: Effect.map(makeStore(lease), (store) => ({
     open: connect(store),
@@ -128,5 +130,14 @@ export const sink = (
         connected = false
       })
     }
+  })
+})
+
+export const deadLetters = (change: (sink: SinkService) => SinkService = (sink) => sink): Harness.DeadLetters => ({
+  name: "Memory.deadLetters",
+  time: "test",
+  storage: Effect.sync(() => {
+    const ledger = new Ledger<Transaction.Transaction<unknown>>()
+    return { open: Effect.map(letterSink(ledger), change) }
   })
 })

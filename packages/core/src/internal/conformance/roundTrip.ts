@@ -28,8 +28,8 @@ const declares: SourceLaw = {
         () => `${name} is ${show(source.capabilities[name])}, the harness says ${show(capabilities[name])}`
       )
     }
-    for (const operation of ["count", "resolve", "isHeld"] as const) {
-      const there = source[operation] !== undefined
+    for (const operation of ["count", "resolve", "isHeld", "letters", "putBack", "takeBack"] as const) {
+      const there = (operation === "putBack" ? source.letters?.putBack : source[operation]) !== undefined
       yield* expect(
         there === operations.includes(operation),
         () => `${operation} is ${there ? "there" : "missing"}, the harness says otherwise`

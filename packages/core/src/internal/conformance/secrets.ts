@@ -119,7 +119,14 @@ export const secretLaws: ReadonlyArray<SourceLaw> = [{
         if (source.extend !== undefined) yield* attempt("extending", source.extend([foreign]))
         if (source.resolve !== undefined) yield* attempt("resolving", source.resolve("no-such-id"))
         if (source.count !== undefined) yield* attempt("counting", source.count)
-        if (source.health !== undefined) yield* attempt("health", source.health)
+        if (source.takeBack !== undefined)
+          yield* attempt("taking back", source.takeBack([Transaction.make("law-2", 2)]))
+        if (source.letters !== undefined) {
+          yield* attempt("listing letters", source.letters.list({ after: undefined, max: 1 }))
+          yield* attempt("putting back", source.letters.putBack?.(["no such key"]) ?? Effect.void)
+        }
+        if (source.health !== undefined)
+          yield* attempt("health", source.health)
         if (storage.cut !== undefined) {
           yield* attempt("cutting", storage.cut)
           yield* attempt("fetching after a cut", fetch)

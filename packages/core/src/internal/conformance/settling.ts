@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { Delivery } from "../../Delivery.ts"
 import * as Disposition from "../../Disposition.ts"
-import { DeadLetter } from "../../DeadLetter.ts"
+import { letterOf } from "./letters.ts"
 import { all, buries, can, commits, delays, settles, settlesEach, type SourceLaw } from "./sourceLaw.ts"
 import { broken, expect, ids, sameIds, type Trial, works } from "./trial.ts"
 
@@ -72,24 +72,8 @@ const delayed: SourceLaw = {
   })
 }
 
-const letterOf = ({ transaction }: Delivery, reason: string): DeadLetter =>
-  new DeadLetter({
-    id: transaction.id,
-    payload: transaction.payload,
-    metadata: transaction.metadata,
-    reason,
-    step: "process",
-    category: "business",
-    error: { tag: "OutOfStock", message: reason },
-    attempts: 3,
-    deliveries: 0,
-    task: "conformance",
-    source: "conformance",
-    failedAt: "2026-01-01T00:00:00.000Z"
-  })
-
 const bury = (delivery: Delivery, reason: string): Disposition.Settlement =>
-  Disposition.settlement(delivery, Disposition.deadLetter(reason), letterOf(delivery, reason))
+  Disposition.settlement(delivery, Disposition.deadLetter(reason), letterOf(delivery.transaction, reason))
 
 const buried: SourceLaw = {
   name: "a dead letter is kept with its reason and never comes back",

@@ -52,7 +52,16 @@ export const extendsLeases: Condition = ({ capabilities }) =>
     : capabilities.lease.extend || "the source cannot extend a lease"
 
 export const has = (operation: Harness.Source["operations"][number]): Condition => ({ operations }) =>
-  operations.includes(operation) || `the source has no ${operation}`
+  operations.includes(operation) || missing[operation]
+
+const missing: { readonly [O in Harness.Source["operations"][number]]: string } = {
+  count: "the source has no count",
+  resolve: "the source has no resolve",
+  isHeld: "the source has no isHeld",
+  letters: "the source's dead letters cannot be read",
+  putBack: "the source puts no dead letters back",
+  takeBack: "the source takes nothing back"
+}
 
 export const can = (ability: Harness.Source["can"][number]): Condition => (harness) =>
   harness.can.includes(ability) || `the harness cannot ${abilities[ability]}`
