@@ -3,7 +3,10 @@
  * here.
  */
 import { EnvFiles } from "./command.ts"
+import { init } from "./commands/init.ts"
 import { list } from "./commands/list.ts"
+import { run } from "./commands/run.ts"
+import { run } from "./commands/run.ts"
 import { Command } from "./effectCli.ts"
 import { Sections } from "./help.ts"
 
@@ -29,6 +32,6 @@ export const root = Command.make("ergon").pipe(
       ]
     }
   ]),
-  Command.withSubcommands([list]),
+  Command.withSubcommands([init, list]),
   Command.withGlobalFlags([EnvFiles])
 )

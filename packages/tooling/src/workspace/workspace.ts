@@ -45,7 +45,8 @@ const readPackage = (workspaceRoot: string, directory: string): Package => {
   }
 }
 
-const skipped = new Set(["node_modules", "dist", ".generated", "fixtures", "consumer"])
+/** `templates`: what `ergon init` makes projects from is no part of this repository; `check:scaffold` looks at it. */
+const skipped = new Set(["node_modules", "dist", ".generated", "fixtures", "consumer", "templates"])
 
 /** All files below `directory` that `accept` takes, sorted, as paths from the root. */
 export const filesBelow = (

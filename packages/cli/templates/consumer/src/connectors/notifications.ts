@@ -1,0 +1,9 @@
+import { Connector } from "@ergon/core"
+import { Sql } from "@ergon/sql"
+import { Notification } from "../tasks/__TASK__/schemas.ts"
+
+/** The key: what tasks and tests name. It carries the schema of the payload, and knows of no transport. */
+export class Notifications extends Connector.Queue<Notifications>()("notifications", Notification) {}
+
+/** The transport: a table of the database. Another one is another Layer, here and nowhere else. */
+export const notificationsLive = Sql.queue(Notifications)
