@@ -8,10 +8,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** What was asked for first: the code to exit with, and why. */
+/** What was asked for first: the code to exit with, why, and whether it was a signal that asked. */
 export interface Request {
   readonly code: number
   readonly why: string
+  readonly signal: boolean
 }
 
 /**
@@ -62,7 +63,7 @@ export const make = (begun: (request: Request) => void): Requests => {
         listeners.add(own)
         return () => void listeners.delete(own)
       },
-      drain: (code, why) => Effect.sync(() => void request({ code, why }))
+      drain: (code, why) => Effect.sync(() => void request({ code, why, signal: false }))
     }
   }
 }
