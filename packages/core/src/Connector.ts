@@ -13,11 +13,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import { type DispatchError, FetchError, type LettersError, type SettleError } from "./ConnectorError.ts"
 import type { DeadLetter } from "./DeadLetter.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Settlement } from "./Disposition.ts"
 import { encoder } from "./internal/codec.ts"
+import { carrying } from "./internal/engine/traceparent.ts"
 import { Unsupported } from "./Reason.ts"
 import * as Transaction from "./Transaction.ts"
 
@@ -439,6 +441,8 @@ export const layerDeadLetters = <Self, Id extends string, E, R>(
  * has confirmed it.
  *
  * **Details**
+ * The transaction carries the span around it as its `traceparent`, unless it has one.
+ *
  * One try, without a bound on its time: `Policy.apply` adds retries and a timeout. Fails with `DispatchError`, or with
  * the `SchemaError` of a payload that does not encode.
  *
@@ -453,7 +457,11 @@ export const send = <Self, S extends Schema.Constraint>(
     key,
     ({ sink }) =>
       Effect.flatMap(encoder(key.payload, sink.format)(transaction.payload), (payload) =>
-        sink.dispatch([Transaction.withPayload(transaction, payload)]))
+        Effect.contextWith((context: Context.Context<never>) => {
+          const encoded = Transaction.withPayload(transaction, payload)
+          const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+          return sink.dispatch([span === undefined ? encoded : carrying(encoded, span)])
+        }))
   )
 
 /**

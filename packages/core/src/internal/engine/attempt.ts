@@ -24,10 +24,13 @@ export const attempt = (
     slot.schedule()
     engine.watcher.arm(slot.dueAt)
   }
-  const fiber = slot.fork(effect)
+  const { trace } = engine
+  const span = trace?.attempt(slot)
+  const fiber = slot.fork(effect, span ?? slot.item?.span)
   const exit = fiber.pollUnsafe()
   if (exit !== undefined && slot.scope.state._tag === "Empty") {
     slot.attemptDueAt = Infinity
+    if (span !== undefined) trace!.attemptEnded(span, slot, exit)
     return done(engine, slot, exit)
   }
   slot.fiber = fiber
@@ -37,6 +40,7 @@ export const attempt = (
     if (slot.scope.state._tag !== "Empty") return closeScope(slot, exit, ended)
     slot.fiber = undefined
     slot.attemptDueAt = Infinity
+    if (span !== undefined) trace!.attemptEnded(span, slot, exit)
     done(engine, slot, exit)
     engine.pump()
   }
@@ -51,7 +55,7 @@ const closeScope = (
 ): void => {
   const { scope } = slot
   slot.renewScope()
-  const closing = slot.fork(Scope.close(scope, exit), { uninterruptible: true })
+  const closing = slot.fork(Scope.close(scope, exit), undefined, { uninterruptible: true })
   slot.fiber = closing
   closing.addObserver((closed) => {
     if (Exit.isSuccess(closed)) ended(exit)

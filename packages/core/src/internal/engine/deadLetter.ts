@@ -65,6 +65,7 @@ const send = (engine: Engine, slot: Slot, transaction: Transaction.Transaction<u
     reason: undefined,
     alone: false,
     abandoned: false,
+    span: engine.trace?.dispatch(slot.item!, deadLetterSink(engine), slot.attempt),
     done: () => {
       slot.abandon = undefined
       if (parcel.reason === undefined) engine.finish(slot, slot.item!.kind, Disposition.ack)
@@ -75,6 +76,8 @@ const send = (engine: Engine, slot: Slot, transaction: Transaction.Transaction<u
   slot.abandon = () => sink.abandon(parcel)
   sink.push(parcel)
 }
+
+const deadLetterSink = ({ plan: { deadLetters } }: Engine): string => deadLetters._tag === "sink" ? deadLetters.id : ""
 
 const tryAgain = (
   engine: Engine,

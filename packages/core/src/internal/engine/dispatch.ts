@@ -20,6 +20,7 @@ import { isLeaseLost, type Parcel } from "./gather.ts"
 import type { Outputs } from "./plan.ts"
 import type { Slot } from "./slot.ts"
 import { success } from "./success.ts"
+import { carrying } from "./traceparent.ts"
 
 export const dispatch = (engine: Engine, slot: Slot): void => {
   const item = slot.item!
@@ -58,6 +59,7 @@ const dispatchEncoded = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, un
         reason: undefined,
         alone: false,
         abandoned: false,
+        span: undefined,
         done: noop
       })
     }
@@ -80,9 +82,19 @@ const send = (engine: Engine, slot: Slot, parcels: ReadonlyArray<Parcel>): void 
     arrived(engine, slot, sent)
     engine.pump()
   }
-  const sent = parcels.map((parcel): Parcel => ({ ...parcel, done }))
+  const sent = parcels.map((parcel): Parcel => ({ ...traced(engine, slot, parcel), done }))
   slot.abandon = () => sent.every((parcel) => engine.sinks[parcel.sink]!.abandon(parcel))
   for (const parcel of sent) engine.sinks[parcel.sink]!.push(parcel)
+}
+
+/** Its span goes along with what it sends; what is sent again carries the span of the first attempt. */
+const traced = (engine: Engine, slot: Slot, parcel: Parcel): Parcel => {
+  if (engine.trace === undefined) return parcel
+  const span = engine.trace.dispatch(parcel.item, engine.plan.outputs[parcel.sink]!.id, slot.attempt)
+  const carried = span ?? parcel.item.span
+  if (carried === undefined || slot.attempt > 1) return { ...parcel, span }
+  const { metadata } = parcel.item.delivery.transaction
+  return { ...parcel, span, transactions: parcel.transactions.map((output) => carrying(output, carried, metadata)) }
 }
 
 const arrived = (engine: Engine, slot: Slot, sent: ReadonlyArray<Parcel>): void => {

@@ -28,6 +28,7 @@ import { orderKey } from "./lanes.ts"
 import type { Plan } from "./plan.ts"
 import { delayAfter } from "./reconnect.ts"
 import type { Tally } from "./tally.ts"
+import type { Trace } from "./trace.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
 const mostCounts = 100_000
@@ -36,6 +37,7 @@ export interface IntakeOptions {
   readonly plan: Plan
   readonly watcher: Watcher
   readonly tally: Tally
+  readonly trace: Trace | undefined
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   // When a lease that starts now runs out.
   readonly expiry: (now: number) => number
@@ -172,7 +174,9 @@ export class Intake {
   private request(request: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> {
     const { plan } = this.options
     // A connector that throws where it should fail has a defect, and the run goes on from there.
-    const fetch = Effect.suspend(() => plan.source.fetch(request))
+    const once = Effect.suspend(() => plan.source.fetch(request))
+    // An idle source is asked for ever: the spans of its client would be a trace for each time.
+    const fetch = this.options.trace === undefined ? once : Effect.withTracerEnabled(once, false)
     if (plan.orderBy === undefined) return fetch
     // The order depends on the payload: decode before the lanes are entered. What was fetched is kept whatever becomes
     // of the decoding.
@@ -225,6 +229,7 @@ export class Intake {
     this.observe(items.length, now)
     const left = Math.max(0, plan.limit - tally.fetched)
     tally.fetched += items.length
+    if (items.length > 0) this.options.trace?.fetched(this.startedAt, items.length)
     for (const item of items) this.options.fetched(item)
     if (tally.fetched >= plan.limit) this.ended = true
     const kept = this.stopped ? 0 : Math.min(left, items.length)
@@ -235,6 +240,7 @@ export class Intake {
       ? items
       : items.slice(0, kept)
     this.head = 0
+    if (plan.mode === "batch" && kept > 0) this.options.trace?.startBatch(kept)
     if (plan.mode === "batch" && plan.fetch.interval > 0) this.rest(this.startedAt + plan.fetch.interval)
     return kept > 0
   }
@@ -291,6 +297,7 @@ export class Intake {
     }
     const error = fetchError(cause)
     const { plan } = this.options
+    this.options.trace?.fetched(this.startedAt, 0, Exit.fail(error))
     this.failures++
     const { retry } = plan.fetch
     const tryAgain = error.reason.isRetryable && this.failures < retry.maxAttempts

@@ -45,6 +45,7 @@ const gathering = (send: Send, options: { atomic?: boolean; timeout?: number; al
         reason: undefined,
         alone: false,
         abandoned: false,
+        span: undefined,
         done: () => done.push(ids[0]!)
       }
       gatherer.push(parcel)

@@ -13,10 +13,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import * as Tracer from "effect/Tracer"
 import { DispatchError, type Failed, SettleError } from "../../ConnectorError.ts"
 import { LeaseLost, type Reason, Timeout, Unknown } from "../../Reason.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Item } from "./item.ts"
+import type { Trace } from "./trace.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
 /** What one slot sends to one sink. */
@@ -30,6 +32,7 @@ export interface Parcel {
   // Sent by itself, to find out whether it is the one that spoils the batch.
   alone: boolean
   abandoned: boolean
+  readonly span: Tracer.Span | undefined
   readonly done: () => void
 }
 
@@ -48,6 +51,7 @@ export class Gatherer {
   private readonly watcher: Watcher
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly soon: ((task: () => void) => void) | undefined
+  private readonly trace: Trace | undefined
   private readonly expiry: Watched
   private pending: Array<Parcel> = []
   private asked = false
@@ -64,13 +68,15 @@ export class Gatherer {
     timeout: number,
     watcher: Watcher,
     fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
-    soon: ((task: () => void) => void) | undefined
+    soon: ((task: () => void) => void) | undefined,
+    trace?: Trace
   ) {
     this.route = route
     this.timeout = timeout
     this.watcher = watcher
     this.fork = fork
     this.soon = soon
+    this.trace = trace
     this.expiry = watcher.entry(() => this.fiber?.interruptUnsafe())
   }
 
@@ -93,6 +99,7 @@ export class Gatherer {
   abandon(parcel: Parcel): boolean {
     if (this.route.atomic && this.inFlight?.includes(parcel) === true) return false
     parcel.abandoned = true
+    this.told(parcel, abandoned, 0)
     const index = this.pending.indexOf(parcel)
     if (index >= 0) this.pending.splice(index, 1)
     if (this.inFlight?.every((other) => other.abandoned)) this.fiber?.interruptUnsafe()
@@ -104,11 +111,15 @@ export class Gatherer {
     const batch = this.take()
     this.inFlight = batch
     if (this.timeout !== Infinity) this.watcher.set(this.expiry, this.watcher.now() + this.timeout)
-    const fiber = this.fork(Effect.suspend(() => this.route.send(batch)))
+    const fiber = this.fork(below(batch[0]!.span, Effect.suspend(() => this.route.send(batch))))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.arrived(batch, exit)
     this.fiber = fiber
     fiber.addObserver((exit) => this.arrived(batch, exit))
+  }
+
+  private told(parcel: Parcel, reason: Reason | undefined, batchSize: number): void {
+    if (parcel.span !== undefined) this.trace?.answered(parcel.span, reason, batchSize)
   }
 
   private take(): ReadonlyArray<Parcel> {
@@ -146,11 +157,21 @@ export class Gatherer {
         this.pending.push(parcel)
       }
     } else {
-      for (const parcel of batch) if (!parcel.abandoned) parcel.done()
+      for (const parcel of batch) {
+        if (parcel.abandoned) continue
+        this.told(parcel, parcel.reason, batch.length)
+        parcel.done()
+      }
     }
     this.next()
   }
 }
+
+const abandoned = new Timeout({ message: "given up before the sink had confirmed" })
+
+/** What a connector does for a whole batch is seen below the first of it. */
+export const below = <A, E>(span: Tracer.AnySpan | undefined, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  span === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, span)
 
 /** Whether the others of the batch are done. Of an atomic one nothing is, when its results are refused. */
 const partly = (cause: Cause.Cause<DispatchError | SettleError>, atomic: boolean): boolean => {

@@ -2,6 +2,7 @@
  * A delivery on its way through the engine: one record from the fetch to the confirmed settlement, so that a
  * transaction costs one allocation of ours. It is the `Settlement` that the source receives in the end.
  */
+import type * as Tracer from "effect/Tracer"
 import type { DeadLetter } from "../../DeadLetter.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { type Disposition, release } from "../../Disposition.ts"
@@ -33,6 +34,9 @@ export interface Item {
   // Tries of the settlement, and the time until which it is tried again; 0 until the first one has failed.
   settleAttempts: number
   settleUntil: number
+
+  // From its start to its end, when a tracer listens.
+  span: Tracer.Span | undefined
 }
 
 export const make = (delivery: Delivery, deliveries: number, key: string | undefined, expiresAt: number): Item => ({
@@ -49,7 +53,8 @@ export const make = (delivery: Delivery, deliveries: number, key: string | undef
   letter: undefined,
   kind: "released",
   settleAttempts: 0,
-  settleUntil: 0
+  settleUntil: 0,
+  span: undefined
 })
 
 export const outcome = (item: Item): Outcome<unknown, unknown, unknown> => ({

@@ -7,7 +7,7 @@
  *                                             released; what resists for half of `shutdown.close` is released all the
  *                                             same and left behind; what did not answer by its end is given up
  *
- * Everything happens in the tick in which it becomes possible; after `startsPerTick` starts, or with something to flush,
+ * Everything happens in the tick in which it becomes possible; after a number of starts, or with something to flush,
  * the loop lets the event loop turn once. Nothing here waits: the watcher wakes it.
  */
 import type * as Clock from "effect/Clock"
@@ -35,15 +35,17 @@ import { Settler } from "./settle.ts"
 import type { Slot } from "./slot.ts"
 import { Slots } from "./slots.ts"
 import { Tally } from "./tally.ts"
+import { Ticks } from "./ticks.ts"
+import type { Trace } from "./trace.ts"
 import { type Watched, Watcher } from "./watcher.ts"
 
-const startsPerTick = 128
 // Unconfirmed, in lanes, and held for later, each: what does not move holds the loop up and does not fill the memory.
 export const mostWaiting = 4096
 
 export interface LoopOptions {
   readonly plan: Plan
   readonly clock: Clock.Clock
+  readonly trace: Trace | undefined
   // What every program of the task finds around it.
   readonly context: Context.Context<never>
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -59,12 +61,14 @@ export class Loop implements Engine {
   readonly plan: Plan
   readonly watcher: Watcher
   readonly tally = new Tally()
+  readonly trace: Trace | undefined
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly sinks: ReadonlyArray<Gatherer>
   readonly deadLetters: Gatherer | undefined
   phase: "running" | "draining" | "stopping" | "ended" = "running"
 
   private readonly options: LoopOptions
+  private readonly ticks: Ticks
   private readonly slots: Slots
   private readonly intake: Intake
   private readonly lanes = new Lanes()
@@ -74,11 +78,7 @@ export class Loop implements Engine {
   private rate: RateLimit | undefined
   private readonly nextStart: Watched
   private concurrency: number
-  private tasks: Array<() => void> = []
-  private ticking = false
-  private yielding = false
   private pumping = false
-  private starts = 0
   private givenUp = false
   private error: RunError | undefined
 
@@ -86,10 +86,12 @@ export class Loop implements Engine {
     const { plan } = options
     this.options = options
     this.plan = plan
+    const trace = this.trace = options.trace
     this.fork = options.fork
     this.concurrency = plan.concurrency
     this.rate = plan.rate === undefined ? undefined : new RateLimit(plan.rate.limit, plan.rate.interval)
     const watcher = this.watcher = new Watcher(options.clock, options.fork)
+    this.ticks = new Ticks(options.fork, () => this.pump())
     this.nextStart = watcher.entry(() => this.pump())
     const warn: Engine["warn"] = (...args) => this.warn(...args)
     const soon: Engine["soon"] = (task) => this.soon(task)
@@ -97,6 +99,7 @@ export class Loop implements Engine {
     this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
     this.settler = new Settler({
       plan,
+      trace,
       watcher,
       fork: options.fork,
       soon,
@@ -116,6 +119,7 @@ export class Loop implements Engine {
       plan,
       watcher,
       tally: this.tally,
+      trace,
       fork: options.fork,
       expiry: (now) => this.leases.expiry(now),
       concurrency: () => this.concurrency,
@@ -129,7 +133,8 @@ export class Loop implements Engine {
     })
     // With one slot there is nobody to gather with.
     const gather = plan.concurrency === 1 ? undefined : soon
-    const route = (to: Route, timeout: number): Gatherer => new Gatherer(to, timeout, watcher, options.fork, gather)
+    const route = (to: Route, timeout: number): Gatherer =>
+      new Gatherer(to, timeout, watcher, options.fork, gather, trace)
     this.sinks = options.sinks.map((to) => route(to, plan.dispatch.timeout))
     this.deadLetters = options.deadLetters && route(options.deadLetters, plan.exception.timeout)
   }
@@ -193,7 +198,7 @@ export class Loop implements Engine {
   }
 
   pump(): void {
-    if (this.pumping || this.yielding || this.phase === "ended") return
+    if (this.pumping || this.ticks.yielding || this.phase === "ended") return
     this.pumping = true
     try {
       while (this.startAll() && this.phase === "running") {
@@ -204,12 +209,11 @@ export class Loop implements Engine {
     } finally {
       this.pumping = false
     }
-    if (!this.yielding) this.endIfDone()
+    if (!this.ticks.yielding) this.endIfDone()
   }
 
   soon(task: () => void): void {
-    this.tasks.push(task)
-    this.tick()
+    this.ticks.soon(task)
   }
 
   finish(slot: Slot, kind: Kind, disposition: Disposition.Disposition): void {
@@ -254,7 +258,7 @@ export class Loop implements Engine {
   }
 
   warn(message: string, annotations: Record<string, unknown>): void {
-    this.fork(Effect.annotateLogs(Effect.logWarning(message), { task: this.plan.name, ...annotations }))
+    this.fork(Effect.annotateLogs(Effect.logWarning(message), annotations))
   }
 
   /** Nothing runs, waits or is being settled. */
@@ -276,11 +280,7 @@ export class Loop implements Engine {
       if (this.dropped(item)) continue
       this.rate?.started(now)
       this.occupy(item)
-      if (++this.starts >= startsPerTick) {
-        this.yielding = true
-        this.tick()
-        return false
-      }
+      if (!this.ticks.started()) return false
     }
     return true
   }
@@ -297,6 +297,7 @@ export class Loop implements Engine {
       slot.dueAt = slot.deadline
       this.watcher.arm(slot.dueAt)
     }
+    this.trace?.transaction(item)
     if (item.deliveries > this.plan.maxDeliveries) poisoned(this, slot)
     else decode(this, slot)
   }
@@ -323,6 +324,7 @@ export class Loop implements Engine {
     const again = Item.make(item.delivery, item.deliveries + 1, item.key, item.expiresAt)
     again.transaction = item.transaction
     again.lost = item.lost
+    this.trace?.transactionEnded(item)
     this.leases.release(item)
     this.leases.hold(again)
     this.settler.replace(item, again)
@@ -346,23 +348,13 @@ export class Loop implements Engine {
     for (const item of items) {
       this.leases.release(item)
       this.tally.count(item)
+      this.trace?.transactionEnded(item)
       this.intake.confirmed(item)
       this.options.observe?.(Item.outcome(item))
     }
+    if (this.trace !== undefined && this.quiet) this.trace.endBatch()
     // Whoever confirmed is on the stack; what is possible now is started from the next turn of the loop.
     if (!this.pumping) this.pump()
-  }
-
-  private tick(): void {
-    if (this.ticking) return
-    this.ticking = true
-    this.fork(Effect.yieldNow).addObserver(() => {
-      this.ticking = false
-      this.yielding = false
-      this.starts = 0
-      for (const task of this.tasks.splice(0)) task()
-      this.pump()
-    })
   }
 
   private leaveBehind(): void {
@@ -384,7 +376,7 @@ export class Loop implements Engine {
 
   /** Nothing is on its way to a connector, or from one. */
   private get answered(): boolean {
-    return !this.intake.fetching && this.tasks.length === 0 && this.sinks.every((sink) => sink.idle) &&
+    return !this.intake.fetching && this.ticks.idle && this.sinks.every((sink) => sink.idle) &&
       this.deadLetters?.idle !== false
   }
 

@@ -24,6 +24,8 @@ export interface StepPlan {
 }
 
 export interface Outputs {
+  // The id of the sink's key.
+  readonly id: string
   readonly service: SinkService
   readonly outputs: SinkStep["outputs"]
   readonly encode: (payload: unknown) => Effect.Effect<unknown, unknown>
@@ -40,6 +42,7 @@ export type DeadLetterPlan =
   | { readonly _tag: "source" }
   | {
     readonly _tag: "sink"
+    readonly id: string
     readonly service: SinkService
     readonly encode: (letter: DeadLetter) => Effect.Effect<unknown, unknown>
   }
@@ -83,6 +86,8 @@ export interface Plan {
   readonly rate: { readonly limit: number; readonly interval: number } | undefined
   readonly deadline: number
   readonly maxDeliveries: number
+  // The span of a transaction continues its producer's trace, instead of a link to it.
+  readonly joinsTrace: boolean
   readonly grace: number
   readonly close: number
   // One transaction, pushed through by hand: what is requeued is not run again.
@@ -112,6 +117,7 @@ export const make = (input: PlanInput): Plan => {
   const emptyDelay = delayMillis({ ...policy.fetch.empty, jitter: "none" }, () => 0)
   const wait = policy.loop.streaming ? policy.fetch.wait : Duration.zero
   const outputs = definition.sinks.map((sink, i): Outputs => ({
+    id: sink.key.id,
     service: input.sinks[i]!,
     outputs: sink.outputs,
     encode: within(input.context, encoder(sink.key.payload, input.sinks[i]!.format))
@@ -174,6 +180,7 @@ export const make = (input: PlanInput): Plan => {
       : { limit: policy.loop.rate.limit, interval: Duration.toMillis(policy.loop.rate.interval) },
     deadline,
     maxDeliveries: policy.transaction.maxDeliveries,
+    joinsTrace: policy.transaction.trace === "parent",
     grace: Duration.toMillis(policy.shutdown.grace),
     close: Duration.toMillis(policy.shutdown.close),
     single: input.single
@@ -213,9 +220,13 @@ const joinCommit = (
 
 const deadLetterPlan = (definition: Definition, service: SinkService | undefined): DeadLetterPlan => {
   if (service !== undefined) {
+    const id = definition.deadLetter === undefined || definition.deadLetter === "discard"
+      ? ""
+      : definition.deadLetter.id
     const encode = encoder(DeadLetter, service.format)
     return {
       _tag: "sink",
+      id,
       service,
       encode: (letter) => {
         const exit = encode(letter)

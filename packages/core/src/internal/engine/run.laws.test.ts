@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import {
   Connector,
@@ -8,6 +8,7 @@ import {
   Decision,
   Delivery,
   Disposition,
+  type Outcome,
   Reason,
   Task,
   Transaction
@@ -41,7 +42,8 @@ const World = Schema.Struct({
   ordering: Schema.Boolean,
   limit: Schema.Literals([-1, 0, 1, 3, 7]),
   interruptAt: Schema.Literals([-1, -1, -1, 0, 15, 45, 120]),
-  settlement: Schema.Literals(["each", "watermark"])
+  settlement: Schema.Literals(["each", "watermark"]),
+  traced: Schema.Boolean
 })
 type World = typeof World.Type
 type Script = typeof Script.Type
@@ -69,6 +71,7 @@ class Record {
   active = 0
   peak = 0
   overAsked = false
+  readonly spans: Array<Tracer.NativeSpan> = []
 }
 
 const source = (world: World, record: Record): Connector.SourceService => {
@@ -271,6 +274,18 @@ const task = (world: World, record: Record) => {
     : withHook.pipe(Task.dispatch(Results, () => []))
 }
 
+const tracer = (record: Record) =>
+  Layer.succeed(
+    Tracer.Tracer,
+    Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        record.spans.push(span)
+        return span
+      }
+    })
+  )
+
 const runWorld = (world: World) =>
   Effect.gen(function*() {
     const record = new Record()
@@ -280,13 +295,16 @@ const runWorld = (world: World) =>
       Connector.layerSink(Results, Effect.sync(() => sink(world.dispatchFaults, record.confirmed))),
       Connector.layerDeadLetters(Dead, Effect.sync(() => sink(world.deadLetterFaults, record.dead)))
     )
-    const fiber = yield* Effect.forkChild(Task.run(task(world, record), { control }).pipe(Effect.provide(layers)))
+    const run = Task.run(task(world, record), { control }).pipe(Effect.provide(layers))
+    const fiber = yield* Effect.forkChild(world.traced ? Effect.provide(run, tracer(record)) : run)
     if (world.interruptAt >= 0) {
       yield* TestClock.adjust(Duration.millis(world.interruptAt))
       yield* Effect.forkChild(Fiber.interrupt(fiber))
     }
     let turns = 0
     while (fiber.pollUnsafe() === undefined && turns++ < 200) yield* TestClock.adjust("500 millis")
+    // What resisted until the end, and was left behind.
+    yield* TestClock.adjust("2 seconds")
     return { record, exit: fiber.pollUnsafe() }
   })
 
@@ -316,7 +334,10 @@ const check = (world: World) =>
       const ends = succeeded + failed + requeued + timeout + redelivered + released
       assert.strictEqual(ends, fetched, "every delivery has one outcome")
       assert.strictEqual(deadLettered + discarded, failed + timeout, "what was given up is dead-lettered or discarded")
+      if (world.traced) checkOutcomes(record, exit.value)
     }
+    const open = record.spans.filter((span) => span.status._tag !== "Ended").map(({ name }) => name)
+    assert.deepStrictEqual(open, [], "every span is ended")
     if (world.settlement === "each") {
       // Nothing that was fetched is forgotten: it was settled, or its settlement failed and said so.
       const faults = world.settleFaults.filter((fault) => fault !== "none").length
@@ -340,6 +361,18 @@ const check = (world: World) =>
       }
     }
   })
+
+/** The spans tell the same as the summary. What was never started has none, and what is held in memory one each time. */
+const checkOutcomes = (record: Record, summary: Outcome.Summary) => {
+  const told = record.spans.filter(({ name }) => name === "transaction numbers")
+    .map((span) => span.attributes.get("ergon.outcome"))
+  const count = (kind: Outcome.Kind) => told.filter((outcome) => outcome === kind).length
+  for (const kind of ["succeeded", "failed", "timeout"] as const) {
+    assert.strictEqual(count(kind), summary[kind], `as many spans say ${kind}`)
+  }
+  assert.isAtMost(count("redelivered"), summary.redelivered, "no more spans say redelivered")
+  assert.isAtLeast(count("requeued"), summary.requeued, "at least as many spans say requeued")
+}
 
 describe("every run", () => {
   it.effect.prop("settles each delivery once and forgets none", [World], ([world]) => check(world), {

@@ -7,6 +7,8 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
 import type { SinkService, SourceService } from "../../Connector.ts"
 import { FetchError } from "../../ConnectorError.ts"
 import * as Delivery from "../../Delivery.ts"
@@ -21,6 +23,7 @@ import type { Route } from "./gather.ts"
 import { Loop } from "./loop.ts"
 import * as Plan from "./plan.ts"
 import * as StreamSource from "./streamSource.ts"
+import { listens, Trace } from "./trace.ts"
 import { validate } from "./validate.ts"
 
 export interface RunOptions {
@@ -69,10 +72,14 @@ export const run = (definition: Definition, options: RunOptions = {}): Effect.Ef
       prepared: only !== undefined && "transaction" in only ? only.transaction : undefined,
       single: only !== undefined
     })
-    const steps = Context.add(context, Policy.Current, policy)
+    const annotations = { ...Context.get(context, References.CurrentLogAnnotations), task: definition.name }
+    const steps = Context.add(context, Policy.Current, policy).pipe(
+      Context.add(References.CurrentLogAnnotations, annotations)
+    )
     const clock = yield* Clock.Clock
     const started = clock.currentTimeMillisUnsafe()
-    const loop = yield* drive(plan, steps, clock, sinks, options).pipe(
+    const trace = yield* traced(plan, steps, clock)
+    const loop = yield* drive(plan, trace, steps, clock, sinks, options).pipe(
       Effect.catch((error): Effect.Effect<never, unknown> => {
         const cause = stream?.failure()
         return cause === undefined ? Effect.fail(error) : Effect.failCause(cause)
@@ -109,19 +116,30 @@ const connectorsOf = (
  * The effective policy of a task. A producer works batch by batch unless it says otherwise, and its stream may take its
  * time unless `fetch.timeout` is set.
  */
-export const policyOf = ({ from, policy }: Definition): Policy.Policy =>
-  Policy.make(
-    from._tag === "stream"
-      ? Policy.merge(
-        { loop: { mode: "batch" } },
-        policy.fetch?.timeout === undefined ? { supervision: { thresholds: { fetch: null } } } : undefined,
-        policy
-      )
-      : policy
-  )
+export const policyOf = (definition: Definition): Policy.Policy => Policy.make(inputOf(definition))
+
+/** What a task says of its policy, with what a producer says by being one. */
+export const inputOf = ({ from, policy }: Definition): Policy.Input =>
+  from._tag === "stream"
+    ? Policy.merge(
+      { loop: { mode: "batch" } },
+      policy.fetch?.timeout === undefined ? { supervision: { thresholds: { fetch: null } } } : undefined,
+      policy
+    )
+    : policy
+
+/** Traces the run when somebody listens, until its scope is closed. */
+const traced = (plan: Plan.Plan, context: Context.Context<never>, clock: Clock.Clock) =>
+  listens(context)
+    ? Effect.acquireRelease(
+      Effect.sync(() => new Trace({ plan, context, clock })),
+      (trace, exit) => Effect.sync(() => trace.end(exit))
+    )
+    : Effect.void
 
 const drive = (
   plan: Plan.Plan,
+  trace: Trace | void,
   context: Context.Context<never>,
   clock: Clock.Clock,
   sinks: ReadonlyArray<Plan.Outputs["service"]>,
@@ -129,11 +147,13 @@ const drive = (
 ): Effect.Effect<Loop, RunError> =>
   Effect.callback<Loop, RunError>((resume) => {
     const ends: Array<() => void> = []
+    const surroundings = trace ? Context.add(context, Tracer.ParentSpan, trace.run) : context
     const loop: Loop = new Loop({
       plan,
       clock,
-      context,
-      fork: Effect.runForkWith(context),
+      trace: trace ?? undefined,
+      context: surroundings as Context.Context<never>,
+      fork: Effect.runForkWith(surroundings as Context.Context<never>),
       sinks: sinks.map((_, index) => routeTo(plan, index)),
       deadLetters: plan.deadLetters._tag === "sink" ? routeOf(plan.deadLetters.service) : undefined,
       observe: options.observe,

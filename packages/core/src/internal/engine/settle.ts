@@ -15,12 +15,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import type * as Tracer from "effect/Tracer"
 import type { SourceService } from "../../Connector.ts"
 import type { SettleError } from "../../ConnectorError.ts"
 import { LeaseLost, type Reason, Timeout, Unknown } from "../../Reason.ts"
+import { below } from "./gather.ts"
 import type { Item } from "./item.ts"
 import type { Plan } from "./plan.ts"
 import { delayAfter } from "./reconnect.ts"
+import type { Trace } from "./trace.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 import { Watermarks } from "./watermark.ts"
 
@@ -28,6 +31,7 @@ const most = 1000
 
 export interface SettlerOptions {
   readonly plan: Plan
+  readonly trace: Trace | undefined
   readonly watcher: Watcher
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly soon: (task: () => void) => void
@@ -46,6 +50,8 @@ export class Settler {
   private readonly retryAt: Watched
   private pending: Array<Item> = []
   private batch: ReadonlyArray<Item> = []
+  // Of the items of the batch, when a tracer listens.
+  private spans: ReadonlyArray<Tracer.Span | undefined> = []
   private asked = false
   private waiting = false
   private fiber: Fiber.Fiber<void, SettleError> | undefined
@@ -122,6 +128,7 @@ export class Settler {
     this.pending = []
     this.fiber = undefined
     fiber?.interruptUnsafe()
+    this.told(this.spans.map(() => unanswered))
     if (items.length === 0) return
     for (const item of items) item.kind = "redelivered"
     this.options.warn("not settled when the run ended; the source will redeliver", { transactions: items.length })
@@ -148,7 +155,9 @@ export class Settler {
     const { timeout } = this.options.plan.settle
     if (timeout !== Infinity) this.options.watcher.set(this.expiry, this.options.watcher.now() + timeout)
     const settlements = this.watermarks === undefined ? batch : lastOfEach(batch)
-    const fiber = this.options.fork(Effect.suspend(() => this.source.settle(settlements)))
+    const { trace } = this.options
+    if (trace !== undefined) this.spans = batch.map((item) => trace.settle(item))
+    const fiber = this.options.fork(below(this.spans[0], Effect.suspend(() => this.source.settle(settlements))))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.arrived(batch, exit)
     this.fiber = fiber
@@ -162,9 +171,11 @@ export class Settler {
     this.expiry.dueAt = Infinity
     if (Exit.isSuccess(exit)) {
       this.batch = []
+      this.told([])
       this.options.confirmed(batch)
     } else {
       const reasons = this.reasonsOf(batch, exit.cause)
+      this.told(reasons)
       const confirmed: Array<Item> = []
       const lost: Array<Item> = []
       const again: Array<Item> = []
@@ -201,6 +212,14 @@ export class Settler {
       this.options.confirmed(confirmed.concat(lost))
     }
     this.next()
+  }
+
+  private told(reasons: ReadonlyArray<Reason | undefined>): void {
+    const { spans } = this
+    this.spans = []
+    spans.forEach((span, index) => {
+      if (span !== undefined) this.options.trace?.answered(span, reasons[index], spans.length)
+    })
   }
 
   /** Why each of the batch failed; `undefined` for those that the source has settled. */
@@ -243,6 +262,8 @@ export class Settler {
     )
   }
 }
+
+const unanswered = new Timeout({ message: "the run ended before the source had confirmed" })
 
 /** The last item of each partition, acknowledged: what a watermark source commits. */
 const lastOfEach = (batch: ReadonlyArray<Item>): ReadonlyArray<Item> => {

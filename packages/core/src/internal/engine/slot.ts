@@ -18,7 +18,9 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
 import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import type { Step } from "../../Failure.ts"
 import type { Item } from "./item.ts"
 import type { Watched } from "./watcher.ts"
@@ -43,7 +45,9 @@ export class Slot implements Watched {
   // Every attempt has a Scope of its own, and a context that holds it. Making both costs more than most programs do, and
   // most programs acquire nothing: a scope to which nothing was added is as good as new, and serves the next attempt.
   scope: Scope.Closeable
-  fork: <A, E>(effect: Effect.Effect<A, E>, options?: Effect.RunOptions) => Fiber.Fiber<A, E>
+  private scoped: Context.Context<never>
+  // With the transaction on every line that is logged; made by the first attempt of each transaction.
+  private surroundings: Context.Context<never> | undefined
   private readonly context: Context.Context<never>
 
   // The earlier of the two below.
@@ -56,17 +60,42 @@ export class Slot implements Watched {
     this.context = context
     this.due = due
     this.scope = Scope.makeUnsafe()
-    this.fork = this.forkIn(this.scope)
+    this.scoped = Context.add(context, Scope.Scope, this.scope)
   }
 
   /** A scope that was used is closed and gone; the next attempt gets another one. */
   renewScope(): void {
     this.scope = Scope.makeUnsafe()
-    this.fork = this.forkIn(this.scope)
+    this.scoped = Context.add(this.context, Scope.Scope, this.scope)
+    this.surroundings = undefined
   }
 
-  private forkIn(scope: Scope.Scope): Slot["fork"] {
-    return Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))
+  /** Runs something of the slot's transaction, below the span where there is one. */
+  fork<A, E>(
+    effect: Effect.Effect<A, E>,
+    span?: Tracer.AnySpan,
+    options?: Effect.RunOptions
+  ): Fiber.Fiber<A, E> {
+    const surroundings = this.surroundings ??= this.surround()
+    const context = span === undefined ? surroundings : Context.add(surroundings, Tracer.ParentSpan, span)
+    return Effect.runForkWith(context as Context.Context<never>)(effect, options)
+  }
+
+  /** The next transaction has surroundings of its own. */
+  vacate(): void {
+    this.item = undefined
+    this.cut = "nothing"
+    this.retrying = false
+    this.dueAt = Infinity
+    this.deadline = Infinity
+    this.attemptDueAt = Infinity
+    this.surroundings = undefined
+  }
+
+  private surround(): Context.Context<never> {
+    const annotations = Context.get(this.context, References.CurrentLogAnnotations)
+    const transaction = this.item?.delivery.transaction.id
+    return Context.add(this.scoped, References.CurrentLogAnnotations, { ...annotations, transaction })
   }
 
   onDue(now: number): void {

@@ -30,12 +30,7 @@ export class Slots {
   }
 
   vacate(slot: Slot): void {
-    slot.item = undefined
-    slot.cut = "nothing"
-    slot.retrying = false
-    slot.dueAt = Infinity
-    slot.deadline = Infinity
-    slot.attemptDueAt = Infinity
+    slot.vacate()
     this.active--
     this.free.push(slot)
   }
