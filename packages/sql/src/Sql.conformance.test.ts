@@ -8,6 +8,7 @@ import * as path from "node:path"
 import { Database, Sql, Sqlite } from "./index.ts"
 
 class Items extends Connector.Queue<Items>()("items", Schema.Unknown) {}
+class Dead extends Connector.DeadLetters<Dead>()("dead") {}
 class Rows extends Connector.Sink<Rows>()("rows", Schema.Unknown) {}
 
 const directory = Effect.acquireRelease(
@@ -32,7 +33,7 @@ const queue = (options: Sql.QueueOptions): Harness.Queue => ({
     deadLetter: "native",
     ordering: options.key === undefined ? "none" : "byKey"
   },
-  operations: ["count", "resolve", "isHeld"],
+  operations: ["count", "resolve", "isHeld", "letters", "putBack", "takeBack"],
   can: ["buried", "refused"],
   // A database of its own for each connector: what two processes see.
   storage: Effect.map(directory, (directory) => {
@@ -65,6 +66,17 @@ const table: Harness.Sink = {
         return rows.map(({ id, payload }) => ({ id, payload: JSON.parse(payload), metadata: {} }))
       }).pipe(Effect.provide(Sqlite.layer({ filename })))
     }
+  })
+}
+
+const deadLetters: Harness.DeadLetters = {
+  name: "Sql.deadLetters",
+  time: "test",
+  storage: Effect.map(directory, (directory) => {
+    const layer = Sql.deadLetters(Dead).pipe(
+      Layer.provide(Sqlite.layer({ filename: path.join(directory, "letters.db") }))
+    )
+    return { open: Effect.map(Layer.build(layer), (context) => Context.get(context, Dead).deadLetters) }
   })
 }
 
@@ -117,4 +129,8 @@ describe("a table", () => {
       "the dispatched trace context arrives": "a row holds the payload"
     })
   })
+})
+
+describe("a table of dead letters", () => {
+  it.live.each(Conformance.deadLetters(deadLetters))("$name", ({ check }) => check)
 })
