@@ -49,6 +49,7 @@ export const formatHelp = (doc: HelpDoc.HelpDoc, colors: boolean): string => {
   const bold = (text: string): string => colors ? `\u001b[1m${text}\u001b[0m` : text
   const own = formatter.formatHelpDoc({
     ...doc,
+    description: wrap(doc.description.split(" "), 96).join("\n  "),
     flags: doc.flags.filter(({ name }) => !covered.has(name)).map(withoutChoices),
     globalFlags: (doc.globalFlags ?? []).map(withoutChoices)
   })
@@ -84,6 +85,12 @@ export const explain = (error: CliError.NonShowHelpErrors, doc: HelpDoc.HelpDoc)
   }
 }
 
+/** Where the command is not known, nobody knows its flags. */
+const relevant = (errors: ReadonlyArray<CliError.NonShowHelpErrors>): ReadonlyArray<CliError.NonShowHelpErrors> => {
+  const unknown = errors.filter(({ _tag }) => _tag === "UnknownSubcommand")
+  return unknown.length > 0 ? unknown : errors
+}
+
 /**
  * `invalid` gets what is wrong with the line, instead of the help and errors on stdout and stderr that are the default.
  */
@@ -98,7 +105,9 @@ export const makePresenter = (
       case "Version":
         return Console.log(`${event.name} ${event.version}`)
       case "InvalidInvocation":
-        return Effect.sync(() => invalid(event.errors.map((error) => explain(error, event.helpDoc)), event.commandPath))
+        return Effect.sync(() =>
+          invalid(relevant(event.errors).map((error) => explain(error, event.helpDoc)), event.commandPath)
+        )
     }
   }
 })

@@ -45,11 +45,14 @@ export const tasks: Effect.Effect<ReadonlyArray<AnyTask>, UsageError, Project> =
 
 const list = (names: ReadonlyArray<string>): string => names.map((name) => `\n  ${name}`).join("")
 
-export const unknownTask = (name: string, valid: ReadonlyArray<string>): UsageError =>
+const noTask = "the project has no task yet. `ergon list` says how to add one"
+
+const sentence = (unknown: ReadonlyArray<string>, valid: ReadonlyArray<string>): string =>
+  unknown.map((name) => `there is no task "${name}".${didYouMean(name, valid)}`).join(" ")
+
+export const unknownTasks = (unknown: ReadonlyArray<string>, valid: ReadonlyArray<string>): UsageError =>
   new UsageError({
-    message: valid.length === 0
-      ? `there is no task "${name}": the project has none yet. \`ergon list\` says how to add one`
-      : `there is no task "${name}".${didYouMean(name, valid)} The tasks are:${list(valid)}`
+    message: `${sentence(unknown, valid)} ${valid.length === 0 ? `In fact, ${noTask}` : `The tasks are:${list(valid)}`}`
   })
 
 /** One of them by its name. */
@@ -57,6 +60,40 @@ export const taskNamed = (name: string): Effect.Effect<AnyTask, UsageError, Proj
   Effect.flatMap(tasks, (all) => {
     const found = all.find((task) => task.name === name)
     return found === undefined
-      ? Effect.fail(unknownTask(name, all.map((task) => task.name)))
+      ? Effect.fail(unknownTasks([name], all.map((task) => task.name)))
       : Effect.succeed(found)
+  })
+
+const chooseNamed = (
+  names: ReadonlyArray<string>,
+  all: ReadonlyArray<AnyTask>
+): Effect.Effect<ReadonlyArray<AnyTask>, UsageError> => {
+  const valid = all.map(({ name }) => name)
+  const unknown = Array.from(new Set(names)).filter((name) => !valid.includes(name))
+  return unknown.length > 0
+    ? Effect.fail(unknownTasks(unknown, valid))
+    : Effect.succeed(all.filter(({ name }) => names.includes(name)))
+}
+
+/** The tasks that are meant: those named, or all, or the only one. */
+export const chosen = (
+  names: ReadonlyArray<string>,
+  everything: boolean
+): Effect.Effect<ReadonlyArray<AnyTask>, UsageError, Project> =>
+  Effect.flatMap(tasks, (all) => {
+    if (all.length === 0) {
+      return Effect.fail(new UsageError({ message: noTask }))
+    }
+    if (names.length > 0) {
+      return everything
+        ? Effect.fail(new UsageError({ message: `--all runs every task: name tasks or give --all, not both` }))
+        : chooseNamed(names, all)
+    }
+    return everything || all.length === 1
+      ? Effect.succeed(all)
+      : Effect.fail(
+        new UsageError({
+          message: `which task? Name some, or give --all. The tasks are:${list(all.map(({ name }) => name))}`
+        })
+      )
   })

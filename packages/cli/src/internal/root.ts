@@ -6,7 +6,6 @@ import { EnvFiles } from "./command.ts"
 import { init } from "./commands/init.ts"
 import { list } from "./commands/list.ts"
 import { run } from "./commands/run.ts"
-import { run } from "./commands/run.ts"
 import { Command } from "./effectCli.ts"
 import { Sections } from "./help.ts"
 
@@ -32,6 +31,6 @@ export const root = Command.make("ergon").pipe(
       ]
     }
   ]),
-  Command.withSubcommands([init, list]),
+  Command.withSubcommands([init, list, run]),
   Command.withGlobalFlags([EnvFiles])
 )
