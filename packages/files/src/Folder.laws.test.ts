@@ -39,7 +39,7 @@ const harness: Harness.Source = {
     deadLetter: "native",
     ordering: "none"
   },
-  operations: ["count", "resolve", "isHeld"],
+  operations: ["count", "resolve", "isHeld", "letters", "putBack"],
   can: ["buried"],
   without: {
     "payloads survive the round trip": "the payload describes the file and is made by the source",
@@ -81,6 +81,8 @@ describe.concurrent("Folder.source", () => {
       "the order of each key is kept": "the source keeps no order",
       "a commit covers what was settled and nothing after it": "the source commits no positions",
       "a commit never goes back": "the source commits no positions",
+      "what is taken back is delivered again with a count of 0": "the source takes nothing back",
+      "taking back twice changes nothing": "the source takes nothing back",
       "a cut connection heals by itself and is consumed from": "the harness cannot cut the connection",
       "no secret shows in an error, a log or a span": "the harness has no secrets"
     })

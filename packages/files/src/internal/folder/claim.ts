@@ -6,6 +6,7 @@
  *                              │  │  └──Requeue──▶ 1.free.T'/name ──claim──▶ 1.held.T''/name
  *                              │  └─────Release──▶ 0.free.T'/name ──claim──▶ 0.held.T''/name
  *                              └──lease over, taken over──▶ 1.held.T'/name
+ *     failed/name ──put back──▶ 0.free.T/name
  *
  * The name of the directory says how often the file was delivered before, whether somebody holds it, and which hand-over
  * that is: it survives a crash, and an old hand-over's name is nowhere any more. The time of the directory's last change

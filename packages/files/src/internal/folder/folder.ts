@@ -147,3 +147,25 @@ export const bury = (place: Place, claim: Claim, letter: string): Promise<void> 
     }
     return { undo }
   })
+
+/**
+ * Takes a file out of `failed/` and gives it to anybody, under its own name and with a count of 0; `undefined` when it is
+ * no longer there. A crash in between leaves a claim whose lease runs out.
+ */
+export const takeOut = async (place: Place, failed: string, name: string): Promise<Open | undefined> => {
+  // Only what somebody holds may be empty for a moment.
+  const held = path.join(place.processing, newClaimName({ deliveries: 0, state: "held" }))
+  await fs.mkdir(held)
+  try {
+    if (await tryRename(path.join(place.failed, failed), path.join(held, name))) {
+      const directory = path.join(place.processing, newClaimName({ deliveries: 0, state: "free" }))
+      await fs.rename(held, directory)
+      return { name, directory, deliveries: 0 }
+    }
+  } catch (error) {
+    await fs.rmdir(held).catch(() => undefined)
+    throw error
+  }
+  await fs.rmdir(held).catch(() => undefined)
+  return undefined
+}

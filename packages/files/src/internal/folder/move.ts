@@ -28,6 +28,10 @@ const numbered = (name: string, number: number): string => {
   return cut(stem, longest - Buffer.byteLength(tail)) + tail
 }
 
+/** How every numbered form of a name begins. */
+export const stemOf = (name: string): string =>
+  cut(name.slice(0, name.length - path.extname(name).length), longest - 64)
+
 /** The file that goes with a file in `failed/` and says why it is there. */
 export const reasonName = (name: string): string => `${name}.reason.json`
 

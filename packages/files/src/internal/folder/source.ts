@@ -23,6 +23,7 @@ import { ioReason } from "../ioReason.ts"
 import type { Claim } from "./claim.ts"
 import { Lost } from "./folder.ts"
 import { Handover, toDelivery } from "./handover.ts"
+import { folderLetters } from "./letters.ts"
 import { openPlace, type Settings, Unusable } from "./place.ts"
 import { Watch } from "./watch.ts"
 
@@ -196,6 +197,7 @@ export const folderSource = (
             : Effect.fail(closed)
         ),
       count: Effect.suspend((): Effect.Effect<Count, FetchError> => attempt(() => watch.count())),
+      letters: folderLetters(place, watch, () => open),
       health: Effect.suspend(() => open ? Effect.asVoid(attempt(() => openPlace(settings))) : Effect.fail(closed))
     }
     return service

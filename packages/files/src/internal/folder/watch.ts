@@ -77,6 +77,11 @@ export class Watch {
     }
   }
 
+  /** Hands out what was put back at the next fetch. */
+  giveBack(open: Open): void {
+    this.open.push(open)
+  }
+
   extend(claim: Claim, now: number): Promise<Claim | undefined> {
     return extend(this.place, claim, now)
   }
