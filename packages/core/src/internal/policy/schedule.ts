@@ -66,3 +66,24 @@ export const allDelays = (retry: Backoff & { readonly maxAttempts: number }): Re
     { length: retry.maxAttempts - 1 },
     (_, index) => delayMillis({ ...retry, jitter: "none" }, () => 1)(index + 1)
   )
+
+/** The longest of the delays that follow each other without an end, in milliseconds. */
+export const longestWait = (retry: Omit<Backoff, "jitter">): number =>
+  delayMillis({ ...retry, jitter: "none" }, () => 1)(Infinity)
+
+// Retries beyond these are counted with the longest delay there is.
+const mostSummed = 100_000
+
+/** The most that all waits together take, each in whole milliseconds as clocks count them. */
+export const longestWaits = (retry: Backoff & { readonly maxAttempts: number }): number => {
+  const delay = delayMillis({ ...retry, jitter: "none" }, () => 1)
+  const waits = retry.maxAttempts - 1
+  let sum = 0
+  for (let attempt = 1; attempt <= Math.min(waits, mostSummed); attempt++) {
+    const one = Math.ceil(delay(attempt))
+    // They have stopped to grow.
+    if (one === Math.ceil(delay(waits))) return sum + (waits - attempt + 1) * one
+    sum += one
+  }
+  return waits > mostSummed ? sum + (waits - mostSummed) * Math.ceil(delay(waits)) : sum
+}
