@@ -2,11 +2,12 @@
  * `ergon run`: runs tasks until their sources end, or until a signal.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as command from "../command.ts"
 import { adjust } from "../config/policies.ts"
 import * as policies from "../config/policyFlags.ts"
+import { shortcutFlags, shortcutsOf } from "../config/policyShortcuts.ts"
 import * as settings from "../config/settings.ts"
 import { Argument, Command, Flag } from "../effectCli.ts"
 import { Sections } from "../help.ts"
@@ -25,9 +26,7 @@ const flags = {
     Argument.variadic()
   ),
   all: on("all", "Run every task of the project"),
-  once: on("once", "End when the source is empty, also where the policy says loop.streaming"),
-  limit: text("limit", "COUNT", "End after this many transactions of each task (loop.limit)"),
-  concurrency: text("concurrency", "COUNT", "Transactions at the same time (loop.concurrency)"),
+  ...shortcutFlags,
   workers: text("workers", "COUNT", "Run so many isolated copies of each task (ERGON_WORKERS)"),
   workerKind: text("worker-kind", "process|thread", "What a copy runs in; process unless given (ERGON_WORKER_KIND)"),
   httpPort: text("http-port", "PORT", "Serve /live, /ready, /metrics and /status there (ERGON_HTTP_PORT)"),
@@ -43,16 +42,9 @@ const flags = {
   policy: policies.policyFlags
 }
 
-const given = <A>(flag: boolean, value: A): Option.Option<A> => flag ? Option.some(value) : Option.none()
-
 export const run = command.makePrepared("run", flags, (input) =>
   Effect.gen(function*() {
-    const shortcuts = {
-      "loop.limit": { flag: "--limit", text: input.limit },
-      "loop.concurrency": { flag: "--concurrency", text: input.concurrency },
-      "loop.streaming": { flag: "--once", text: given(input.once, "false") }
-    }
-    const fromFlags = yield* policies.read(input.policy, shortcuts)
+    const fromFlags = yield* policies.read(input.policy, shortcutsOf(input))
     const runner = yield* settings.read(input)
     const which = yield* Effect.result(chosen(input.names, input.all))
     const laid = yield* adjust(Result.isSuccess(which) ? which.success : [], fromFlags.input)

@@ -36,6 +36,10 @@ const environmentOf = (name: string, names: ReadonlyArray<string>): Effect.Effec
     })
   )
 
+/** What the environment says about the policy of a task of the project, before it is laid over anything. */
+export const environment = (task: AnyTask): Effect.Effect<Read, UsageError, Project> =>
+  Effect.flatMap(projectTasks, (all) => environmentOf(task.name, all.map(({ name }) => name)))
+
 /** The policy as a whole may be wrong where each field is right. */
 const lay = (task: AnyTask, overlay: Policy.Input): AnyTask | ReadonlyArray<string> => {
   try {
