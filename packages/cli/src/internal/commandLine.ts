@@ -15,7 +15,7 @@ import { makePresenter } from "./help.ts"
 import { Invocation, type Prepare, type Program } from "./invocation.ts"
 import { Project } from "./project.ts"
 import { root } from "./root.ts"
-import { UsageError, usageError } from "./usageError.ts"
+import { isTold, UsageError, usageError } from "./usageError.ts"
 
 /** `--wizard` is left out: it would ask for every field of the policy, one after another. */
 const builtIns = CliConfig.make({
@@ -97,7 +97,9 @@ export const run = async (
   const found = await Effect.runPromise(program(line, version, services))
   if (found === undefined) return
   found.effect.pipe(
-    Effect.tapError((error) => error instanceof UsageError ? Console.error(`ergon: ${error.message}`) : Effect.void),
+    Effect.tapError((error) =>
+      isTold(error) && error.message !== "" ? Console.error(`ergon: ${error.message}`) : Effect.void
+    ),
     Effect.provide(services),
     Effect.provide(Runs.layer),
     (effect) => ErgonRuntime.runMain(effect)

@@ -1,7 +1,7 @@
 /**
  * The tasks that the command line is for.
  */
-import type { Task } from "@ergon/core"
+import * as Task from "@ergon/core/Task"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { didYouMean } from "./nearest.ts"
@@ -63,6 +63,14 @@ export const taskNamed = (name: string): Effect.Effect<AnyTask, UsageError, Proj
       ? Effect.fail(unknownTasks([name], all.map((task) => task.name)))
       : Effect.succeed(found)
   })
+
+export type Transactional = Task.Task<unknown, unknown, unknown, never, unknown>
+
+/** A task that works on transactions; a program does not. */
+export const transactional = (task: AnyTask): Effect.Effect<Transactional, UsageError> =>
+  Task.hasTransactions(task)
+    ? Effect.succeed(task)
+    : Effect.fail(new UsageError({ message: `task "${task.name}" is a program: it has no transactions` }))
 
 const chooseNamed = (
   names: ReadonlyArray<string>,

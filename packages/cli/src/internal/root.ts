@@ -4,7 +4,11 @@
  */
 import { EnvFiles } from "./command.ts"
 import { init } from "./commands/init.ts"
+import { count } from "./commands/count.ts"
 import { list } from "./commands/list.ts"
+import { policy } from "./commands/policy.ts"
+import { processTransaction } from "./commands/processTransaction.ts"
+import { processTransactionById } from "./commands/processTransactionById.ts"
 import { run } from "./commands/run.ts"
 import { Command } from "./effectCli.ts"
 import { Sections } from "./help.ts"
@@ -31,6 +35,6 @@ export const root = Command.make("ergon").pipe(
       ]
     }
   ]),
-  Command.withSubcommands([init, list, run]),
+  Command.withSubcommands([list, run, count, processTransaction, processTransactionById, policy, init]),
   Command.withGlobalFlags([EnvFiles])
 )
