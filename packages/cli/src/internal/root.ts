@@ -6,6 +6,7 @@ import { EnvFiles } from "./command.ts"
 import { init } from "./commands/init.ts"
 import { count } from "./commands/count.ts"
 import { list } from "./commands/list.ts"
+import { plan } from "./commands/plan.ts"
 import { policy } from "./commands/policy.ts"
 import { processTransaction } from "./commands/processTransaction.ts"
 import { processTransactionById } from "./commands/processTransactionById.ts"
@@ -35,6 +36,6 @@ export const root = Command.make("ergon").pipe(
       ]
     }
   ]),
-  Command.withSubcommands([list, run, count, processTransaction, processTransactionById, policy, init]),
+  Command.withSubcommands([list, run, plan, count, processTransaction, processTransactionById, policy, init]),
   Command.withGlobalFlags([EnvFiles])
 )
