@@ -1,7 +1,7 @@
 /**
  * Reads the command line and runs what it asks for.
  */
-import { ErgonRuntime, Runs } from "@ergon/node"
+import * as ErgonRuntime from "@ergon/node/ErgonRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
@@ -101,7 +101,6 @@ export const run = async (
       isTold(error) && error.message !== "" ? Console.error(`ergon: ${error.message}`) : Effect.void
     ),
     Effect.provide(services),
-    Effect.provide(Runs.layer),
-    (effect) => ErgonRuntime.runMain(effect)
+    ErgonRuntime.runMain(found.options)
   )
 }

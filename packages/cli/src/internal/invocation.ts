@@ -5,7 +5,8 @@
  * 2. It is prepared, with the environment and its .env files: whatever is wrong with flags and variables is found here.
  * 3. The runner runs it. From here on signals are handled.
  */
-import type { Runs } from "@ergon/node"
+import type { Options } from "@ergon/node/ErgonRuntime"
+import type { Runs } from "@ergon/node/Runs"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Command } from "./effectCli.ts"
@@ -13,15 +14,10 @@ import type { Project } from "./project.ts"
 import type { UsageError } from "./usageError.ts"
 
 /** What the program of a command may ask for. */
-export type Services = Project | Runs.Runs | Command.Environment
+export type Services = Project | Runs | Command.Environment
 
 /** What the runner has to know of a command. */
-export interface RunnerOptions {
-  readonly http?: { readonly port: number; readonly host?: string } | undefined
-  readonly supervision?: boolean
-  readonly summary?: boolean
-  readonly onSignal?: (signal: { readonly name: "SIGINT" | "SIGTERM" | "SIGHUP"; readonly count: number }) => void
-}
+export type RunnerOptions = Options
 
 export interface Program {
   readonly effect: Effect.Effect<void, unknown, Services>

@@ -11,5 +11,5 @@ import type { AnyTask } from "./project.ts"
 export const serve = (tasks: ReadonlyArray<AnyTask>): void =>
   Workers.serve(tasks).pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, provider(process.env)),
-    (effect) => ErgonRuntime.runMain(effect)
+    ErgonRuntime.runMain
   )
