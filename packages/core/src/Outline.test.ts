@@ -183,14 +183,21 @@ describe("the policy in an outline", () => {
 })
 
 describe("the worst case", () => {
-  const { transaction, work } = Outline.of(full).worstCase
+  const { steps, worstCase: { deliveries, transaction, work } } = Outline.of(full)
 
   it("is a sum of fields", () => {
     assert.strictEqual(work?.formula, "transaction.timeout")
-    assert.strictEqual(
-      transaction?.formula,
-      "transaction.timeout + exception.timeout + 2 x exception.timeout + transaction.timeout + 2 x settle.timeout"
-    )
+    assert.strictEqual(transaction?.formula, "work + exception + settle")
+    assert.strictEqual(deliveries?.formula, "(transaction.maxDeliveries + 1) x transaction + dead letter + settle")
+    const formulas = steps.map(({ name, worst }) => [name, worst?.formula])
+    assert.deepStrictEqual(Object.fromEntries(formulas), {
+      decode: undefined,
+      process: "transaction.timeout",
+      dispatch: "transaction.timeout",
+      success: "transaction.timeout",
+      exception: "exception.timeout + 2 x exception.timeout",
+      settle: "transaction.timeout + 2 x settle.timeout"
+    })
     assert.strictEqual(transaction && Duration.toSeconds(transaction.time), 60 + 30 + 60 + 60 + 60)
   })
 

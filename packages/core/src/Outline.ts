@@ -56,7 +56,7 @@ export type Ordering = "none" | "bySource" | "byTask"
  *
  * **Details**
  * - `time`: `Duration.infinity` where there is no bound.
- * - `formula`: how it follows from the policy, in the names of its fields.
+ * - `formula`: how it follows from the policy, in the names of its fields, and of steps and other worst cases.
  * - `missing`: where there is no bound, the fields any one of which would be one; else empty.
  *
  * @category models

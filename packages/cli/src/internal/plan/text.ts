@@ -29,7 +29,7 @@ const way = ({ kind, name, sinks, source, steps }: Outline.Outline): ReadonlyArr
   const stops = steps.filter((step) => step.name !== "exception").map((step) =>
     step.name === "dispatch" ? `dispatch to ${sinks.map(({ id }) => id).join(", ")}` : step.name
   )
-  const words = [source === undefined ? `${name}'s stream` : source.id, ...stops]
+  const words = [source === undefined ? `the stream of ${name}` : source.id, ...stops]
   const lines = wrap(words.map((word, index) => index === 0 ? word : `-> ${word}`), width - indent.length)
   return lines.map((line) => indent + line)
 }
@@ -58,7 +58,11 @@ const steps = (outline: Outline.Outline): ReadonlyArray<string> => [
     ...entry(name, 16, runs),
     ...(worst === undefined || worst.formula === "nothing to do"
       ? []
-      : entry("", 16, Duration.isFinite(worst.time) ? `at most ${timeOf(worst)}` : `no bound: ${why(worst)}`))
+      : entry(
+        "",
+        16,
+        Duration.isFinite(worst.time) ? `at most ${timeOf(worst)}: ${worst.formula}` : `no bound: ${why(worst)}`
+      ))
   ]),
   ...(outline.sinks.length === 0 ? [] : entry("sinks", 16, outline.sinks.map(named).join(", "))),
   ...entry("dead letters", 16, deadLetters(outline)),
@@ -79,8 +83,8 @@ const worst = (name: string, bound: Outline.Bound | undefined): ReadonlyArray<st
 
 const worstCases = ({ worstCase }: Outline.Outline): ReadonlyArray<string> => [
   ...worst("work", worstCase.work),
-  ...worst("until settled", worstCase.transaction),
-  ...worst("over redeliveries", worstCase.deliveries),
+  ...worst("transaction", worstCase.transaction),
+  ...worst("its deliveries", worstCase.deliveries),
   ...worst("first delivery", worstCase.firstDelivery),
   ...worst("drain", worstCase.drain)
 ]

@@ -55,6 +55,9 @@ const plus = (...parts: ReadonlyArray<Part>): Part => ({
   missing: parts.find((part) => part.millis === Infinity)?.missing ?? []
 })
 
+/** What is worked out already, by its name. */
+const as = (name: string, part: Part): Part => part.millis === 0 ? nothing : { ...part, formula: name }
+
 /** All tries of a step, and the waits between them. */
 const tries = (name: "process" | "success" | "exception", { retry, timeout }: Policy.StepPolicy): Part => {
   const waits = longestWaits(retry)
@@ -121,9 +124,16 @@ export const bounds = (
 ): { readonly steps: StepBounds; readonly worstCase: WorstCase } => {
   const { deadLetter, dispatch, hook, process, settle, success, work } = partsOf(definition, policy)
   const exception = plus(hook, deadLetter)
-  const transaction = plus(work, exception, settle)
-  const { maxDeliveries } = policy.transaction
-  const last = plus(deadLetter, settle)
+  const transaction = plus(as("work", work), as("exception", exception), as("settle", settle))
+  const deliveries = plus(
+    {
+      millis: (policy.transaction.maxDeliveries + 1) * transaction.millis,
+      formula: "(transaction.maxDeliveries + 1) x transaction",
+      missing: transaction.missing
+    },
+    as("dead letter", deadLetter),
+    as("settle", settle)
+  )
   return {
     steps: {
       process: bound(process),
@@ -135,12 +145,7 @@ export const bounds = (
     worstCase: {
       work: bound(work),
       transaction: bound(transaction),
-      deliveries: bound({
-        millis: (maxDeliveries + 1) * transaction.millis + last.millis,
-        formula: [`(transaction.maxDeliveries + 1) x the transaction`, last.formula].filter((part) => part !== "")
-          .join(" + "),
-        missing: transaction.missing
-      }),
+      deliveries: bound(deliveries),
       drain: drain(policy),
       firstDelivery: firstDelivery(definition, policy)
     }
