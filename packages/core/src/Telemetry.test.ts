@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Logger, References, Schema, Tracer } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Decision, Memory, Policy, Reason, Task, Telemetry, Transaction } from "./index.ts"
 import { Faults } from "./testing/index.ts"
@@ -27,7 +27,7 @@ const tracing = (sampled: (name: string) => boolean = () => true) => {
     }
   })
   /** The names below a span, indented as they stand below each other; only what ended, and what was sampled. */
-  const tree = (of: Tracer.AnySpan | undefined = undefined, indent = ""): ReadonlyArray<string> =>
+  const tree = (of?: Tracer.AnySpan, indent = ""): ReadonlyArray<string> =>
     spans.filter((span) => span.sampled && parentOf(span) === of?.spanId && span.status._tag === "Ended").flatMap((
       span
     ) => [
@@ -445,5 +445,136 @@ describe("what is sent", () => {
         Effect.provide([Memory.source(Jobs, broken), layer])
       )
       assert.deepStrictEqual(named("transaction jobs").map((span) => linksOf(span)), broken.map(() => []))
+    }))
+})
+
+describe("the metrics of a run", () => {
+  /** Runs with a registry of its own, and answers with what is in it: `name{labels} value`, without the task. */
+  const metricsOf = <A, E, R>(run: Effect.Effect<A, E, R>, histograms = false) =>
+    Effect.gen(function*() {
+      yield* run
+      return (yield* Metric.snapshot).map(({ attributes, id, state }) => {
+        const { "ergon.task": task, unit, ...labels } = attributes ?? {}
+        assert.strictEqual(task, "worker")
+        assert.isString(unit)
+        const value = "buckets" in state
+          ? `${state.count} times, ${state.sum}`
+          : "count" in state
+          ? state.count
+          : "value" in state
+          ? state.value
+          : ""
+        return `${id}{${Object.values(labels)}} ${value}`
+      }).toSorted()
+    }).pipe(
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+      Effect.provideService(Telemetry.Histograms, histograms)
+    )
+
+  const half = Task.consumer(
+    "worker",
+    Jobs,
+    ({ payload }) => payload.n % 2 === 0 ? Effect.succeed(payload.n) : Effect.fail(new Refused({ message: "odd" }))
+  ).pipe(
+    Task.deadLetter(Dead),
+    Task.policy({ loop: { concurrency: 2 }, process: { retry: { maxAttempts: 2 } } })
+  )
+
+  it.effect("count what it did", () =>
+    Effect.gen(function*() {
+      const layers = Layer.merge(Memory.source(Jobs, jobs(5)), Memory.deadLetters(Dead))
+      assert.deepStrictEqual(yield* metricsOf(Effect.provide(Task.run(half), layers)), [
+        "ergon.dead_letters{} 2",
+        "ergon.fetches{deliveries} 4",
+        "ergon.fetches{empty} 2",
+        "ergon.in_flight{} 0",
+        "ergon.retries{} 2",
+        "ergon.transactions{failed} 2",
+        "ergon.transactions{succeeded} 3"
+      ])
+    }))
+
+  it.effect("add up over runs, one after another and side by side", () =>
+    Effect.gen(function*() {
+      const layers = () => Layer.fresh(Layer.merge(Memory.source(Jobs, jobs(4)), Memory.deadLetters(Dead)))
+      const run = Effect.suspend(() => Effect.provide(Task.run(half), layers()))
+      const told = yield* metricsOf(Effect.andThen(run, Effect.all([run, run], { concurrency: 2 })))
+      assert.include(told, "ergon.transactions{succeeded} 6")
+      assert.include(told, "ergon.transactions{failed} 6")
+    }))
+
+  it.effect("are told while it runs, a second late at most", () =>
+    Effect.gen(function*() {
+      const slow = Task.consumer("worker", Jobs, () => Effect.sleep("1 minute")).pipe(
+        Task.policy({ loop: { concurrency: 2, streaming: true }, transaction: { timeout: "1 hour" } })
+      )
+      const told = yield* metricsOf(Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(Task.run(slow).pipe(Effect.provide(Memory.source(Jobs, jobs(3)))))
+        yield* TestClock.adjust("1 second")
+        const { value } = (yield* Metric.snapshot).find(({ id }) => id === "ergon.in_flight")!.state as {
+          value: number
+        }
+        assert.strictEqual(value, 2)
+        yield* TestClock.adjust("60 seconds")
+        const done = (yield* Metric.snapshot).find(({ id }) => id === "ergon.transactions")!.state as { count: number }
+        assert.strictEqual(done.count, 2)
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber))
+        yield* TestClock.adjust("2 minutes")
+        yield* Fiber.join(interrupting)
+      }))
+      assert.include(told, "ergon.transactions{succeeded} 2")
+      assert.include(told, "ergon.transactions{released} 1")
+    }))
+
+  it.effect("keep durations, sizes and the backlog when somebody reads them", () =>
+    Effect.gen(function*() {
+      const slow = Task.consumer("worker", Jobs, ({ payload }) =>
+        payload.n === 2 ? Effect.never : Effect.sleep("2 seconds")).pipe(
+          Task.deadLetter(Dead),
+          Task.onFailure(() =>
+            Effect.void
+          ),
+          Task.policy({ process: { timeout: "8 seconds" } })
+        )
+      const layers = Layer.merge(Memory.source(Jobs, jobs(3)), Memory.deadLetters(Dead))
+      const run = Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(Task.run(slow).pipe(Effect.provide(layers)))
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(fiber)
+      })
+      assert.deepStrictEqual(
+        (yield* metricsOf(run, true)).filter((line) => !/^ergon\.(fetches|retries|in_flight)/.test(line)),
+        [
+          "ergon.backlog{delayed} 0",
+          "ergon.backlog{ready} 0",
+          "ergon.dead_letters{} 1",
+          "ergon.fetch.size{} 3 times, 3",
+          "ergon.step.duration{dispatch,ok} 1 times, 0",
+          "ergon.step.duration{exception,ok} 1 times, 0",
+          "ergon.step.duration{process,ok} 2 times, 4",
+          "ergon.step.duration{process,timeout} 1 times, 8",
+          "ergon.step.duration{settle,ok} 3 times, 0",
+          "ergon.transaction.duration{failed} 1 times, 8",
+          "ergon.transaction.duration{succeeded} 2 times, 4",
+          "ergon.transactions{failed} 1",
+          "ergon.transactions{succeeded} 2"
+        ]
+      )
+    }))
+
+  it.effect("count the settlements that failed, by the reason", () =>
+    Effect.gen(function*() {
+      const lost = new Reason.ConnectionLost({ message: "gone" })
+      const flaky = Memory.source(Jobs, jobs(1)).pipe(
+        Faults.source(Jobs, { settle: Faults.first(2, Faults.failBefore(lost)) })
+      )
+      const run = Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(
+          Task.run(Task.consumer("worker", Jobs, () => Effect.void)).pipe(Effect.provide(flaky))
+        )
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(fiber)
+      })
+      assert.include(yield* metricsOf(run), "ergon.settle.failures{ConnectionLost} 2")
     }))
 })

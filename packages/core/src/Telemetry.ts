@@ -8,6 +8,19 @@
  * @since 0.1.0
  */
 
+import * as Context from "effect/Context"
+
+/**
+ * Whether durations and sizes are kept, as a reference that can be provided: set by what exports metrics, `false` unless
+ * given. Counters and gauges are always kept, and told once a second.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Histograms: Context.Reference<boolean> = Context.Reference<boolean>("@ergon/core/Telemetry/Histograms", {
+  defaultValue: () => false
+})
+
 /**
  * The spans of a run.
  *

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Engine } from "./engine.ts"
+import type { StepResult } from "./meter.ts"
 import type { Slot } from "./slot.ts"
 
 export type Done = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>) => void
@@ -24,13 +25,16 @@ export const attempt = (
     slot.schedule()
     engine.watcher.arm(slot.dueAt)
   }
-  const { trace } = engine
+  const { meter, trace } = engine.signals
+  const startedAt = meter.histograms ? engine.watcher.now() : 0
+  const { step } = slot
   const span = trace?.attempt(slot)
   const fiber = slot.fork(effect, span ?? slot.item?.span)
   const exit = fiber.pollUnsafe()
   if (exit !== undefined && slot.scope.state._tag === "Empty") {
     slot.attemptDueAt = Infinity
     if (span !== undefined) trace!.attemptEnded(span, slot, exit)
+    if (meter.histograms) meter.step(step, resultOf(slot, exit), engine.watcher.now() - startedAt)
     return done(engine, slot, exit)
   }
   slot.fiber = fiber
@@ -41,10 +45,16 @@ export const attempt = (
     slot.fiber = undefined
     slot.attemptDueAt = Infinity
     if (span !== undefined) trace!.attemptEnded(span, slot, exit)
+    if (meter.histograms) meter.step(step, resultOf(slot, exit), engine.watcher.now() - startedAt)
     done(engine, slot, exit)
     engine.pump()
   }
   fiber.addObserver(ended)
+}
+
+const resultOf = (slot: Slot, exit: Exit.Exit<unknown, unknown>): StepResult => {
+  if (slot.cut !== "nothing") return slot.cut === "stop" ? "interrupted" : "timeout"
+  return Exit.isSuccess(exit) ? "ok" : "error"
 }
 
 /** What the attempt acquired is released before the attempt counts as ended. */

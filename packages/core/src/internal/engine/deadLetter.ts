@@ -65,7 +65,7 @@ const send = (engine: Engine, slot: Slot, transaction: Transaction.Transaction<u
     reason: undefined,
     alone: false,
     abandoned: false,
-    span: engine.trace?.dispatch(slot.item!, deadLetterSink(engine), slot.attempt),
+    span: engine.signals.trace?.dispatch(slot.item!, deadLetterSink(engine), slot.attempt),
     done: () => {
       slot.abandon = undefined
       if (parcel.reason === undefined) engine.finish(slot, slot.item!.kind, Disposition.ack)

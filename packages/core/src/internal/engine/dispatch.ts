@@ -89,8 +89,8 @@ const send = (engine: Engine, slot: Slot, parcels: ReadonlyArray<Parcel>): void 
 
 /** Its span goes along with what it sends; what is sent again carries the span of the first attempt. */
 const traced = (engine: Engine, slot: Slot, parcel: Parcel): Parcel => {
-  if (engine.trace === undefined) return parcel
-  const span = engine.trace.dispatch(parcel.item, engine.plan.outputs[parcel.sink]!.id, slot.attempt)
+  if (engine.signals.trace === undefined) return parcel
+  const span = engine.signals.trace.dispatch(parcel.item, engine.plan.outputs[parcel.sink]!.id, slot.attempt)
   const carried = span ?? parcel.item.span
   if (carried === undefined || slot.attempt > 1) return { ...parcel, span }
   const { metadata } = parcel.item.delivery.transaction

@@ -9,17 +9,16 @@ import type { Kind } from "../../Outcome.ts"
 import type { RunError } from "../../TaskError.ts"
 import type { Gatherer } from "./gather.ts"
 import type { Plan } from "./plan.ts"
+import type { Signals } from "./signals.ts"
 import type { Slot } from "./slot.ts"
 import type { Tally } from "./tally.ts"
-import type { Trace } from "./trace.ts"
 import type { Watcher } from "./watcher.ts"
 
 export interface Engine {
   readonly plan: Plan
   readonly watcher: Watcher
   readonly tally: Tally
-  // Only when a tracer listens.
-  readonly trace: Trace | undefined
+  readonly signals: Signals
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   // One per sink of the task, in their order; and one for its dead letters.
   readonly sinks: ReadonlyArray<Gatherer>

@@ -28,7 +28,7 @@ import { orderKey } from "./lanes.ts"
 import type { Plan } from "./plan.ts"
 import { delayAfter } from "./reconnect.ts"
 import type { Tally } from "./tally.ts"
-import type { Trace } from "./trace.ts"
+import type { Signals } from "./signals.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
 const mostCounts = 100_000
@@ -37,7 +37,7 @@ export interface IntakeOptions {
   readonly plan: Plan
   readonly watcher: Watcher
   readonly tally: Tally
-  readonly trace: Trace | undefined
+  readonly signals: Signals
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   // When a lease that starts now runs out.
   readonly expiry: (now: number) => number
@@ -176,7 +176,7 @@ export class Intake {
     // A connector that throws where it should fail has a defect, and the run goes on from there.
     const once = Effect.suspend(() => plan.source.fetch(request))
     // An idle source is asked for ever: the spans of its client would be a trace for each time.
-    const fetch = this.options.trace === undefined ? once : Effect.withTracerEnabled(once, false)
+    const fetch = this.options.signals.trace === undefined ? once : Effect.withTracerEnabled(once, false)
     if (plan.orderBy === undefined) return fetch
     // The order depends on the payload: decode before the lanes are entered. What was fetched is kept whatever becomes
     // of the decoding.
@@ -229,7 +229,8 @@ export class Intake {
     this.observe(items.length, now)
     const left = Math.max(0, plan.limit - tally.fetched)
     tally.fetched += items.length
-    if (items.length > 0) this.options.trace?.fetched(this.startedAt, items.length)
+    this.options.signals.trace?.fetched(this.startedAt, items.length)
+    this.options.signals.meter.fetched("deliveries", items.length)
     for (const item of items) this.options.fetched(item)
     if (tally.fetched >= plan.limit) this.ended = true
     const kept = this.stopped ? 0 : Math.min(left, items.length)
@@ -240,7 +241,7 @@ export class Intake {
       ? items
       : items.slice(0, kept)
     this.head = 0
-    if (plan.mode === "batch" && kept > 0) this.options.trace?.startBatch(kept)
+    if (plan.mode === "batch" && kept > 0) this.options.signals.trace?.startBatch(kept)
     if (plan.mode === "batch" && plan.fetch.interval > 0) this.rest(this.startedAt + plan.fetch.interval)
     return kept > 0
   }
@@ -279,6 +280,7 @@ export class Intake {
   private empty(now: number): void {
     const { plan } = this.options
     if (this.stopped) return
+    this.options.signals.meter.fetched("empty", 0)
     if (!plan.streaming && this.startedQuiet && this.options.quiet()) {
       this.ended = true
       return
@@ -297,7 +299,8 @@ export class Intake {
     }
     const error = fetchError(cause)
     const { plan } = this.options
-    this.options.trace?.fetched(this.startedAt, 0, Exit.fail(error))
+    this.options.signals.trace?.fetched(this.startedAt, 0, Exit.fail(error))
+    this.options.signals.meter.fetched("error", 0)
     this.failures++
     const { retry } = plan.fetch
     const tryAgain = error.reason.isRetryable && this.failures < retry.maxAttempts

@@ -18,7 +18,7 @@ import { DispatchError, type Failed, SettleError } from "../../ConnectorError.ts
 import { LeaseLost, type Reason, Timeout, Unknown } from "../../Reason.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Item } from "./item.ts"
-import type { Trace } from "./trace.ts"
+import type { Signals } from "./signals.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
 /** What one slot sends to one sink. */
@@ -51,7 +51,8 @@ export class Gatherer {
   private readonly watcher: Watcher
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly soon: ((task: () => void) => void) | undefined
-  private readonly trace: Trace | undefined
+  private readonly signals: Signals | undefined
+  private startedAt = 0
   private readonly expiry: Watched
   private pending: Array<Parcel> = []
   private asked = false
@@ -69,14 +70,14 @@ export class Gatherer {
     watcher: Watcher,
     fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
     soon: ((task: () => void) => void) | undefined,
-    trace?: Trace
+    signals?: Signals
   ) {
     this.route = route
     this.timeout = timeout
     this.watcher = watcher
     this.fork = fork
     this.soon = soon
-    this.trace = trace
+    this.signals = signals
     this.expiry = watcher.entry(() => this.fiber?.interruptUnsafe())
   }
 
@@ -99,7 +100,7 @@ export class Gatherer {
   abandon(parcel: Parcel): boolean {
     if (this.route.atomic && this.inFlight?.includes(parcel) === true) return false
     parcel.abandoned = true
-    this.told(parcel, abandoned, 0)
+    this.answered(parcel, abandoned, 0)
     const index = this.pending.indexOf(parcel)
     if (index >= 0) this.pending.splice(index, 1)
     if (this.inFlight?.every((other) => other.abandoned)) this.fiber?.interruptUnsafe()
@@ -110,6 +111,7 @@ export class Gatherer {
     if (this.inFlight !== undefined || this.pending.length === 0) return
     const batch = this.take()
     this.inFlight = batch
+    if (this.signals?.meter.histograms) this.startedAt = this.watcher.now()
     if (this.timeout !== Infinity) this.watcher.set(this.expiry, this.watcher.now() + this.timeout)
     const fiber = this.fork(below(batch[0]!.span, Effect.suspend(() => this.route.send(batch))))
     const exit = fiber.pollUnsafe()
@@ -118,8 +120,8 @@ export class Gatherer {
     fiber.addObserver((exit) => this.arrived(batch, exit))
   }
 
-  private told(parcel: Parcel, reason: Reason | undefined, batchSize: number): void {
-    if (parcel.span !== undefined) this.trace?.answered(parcel.span, reason, batchSize)
+  private answered(parcel: Parcel, reason: Reason | undefined, batchSize: number): void {
+    if (parcel.span !== undefined) this.signals?.trace?.answered(parcel.span, reason, batchSize)
   }
 
   private take(): ReadonlyArray<Parcel> {
@@ -143,6 +145,9 @@ export class Gatherer {
     this.fiber = undefined
     this.inFlight = undefined
     this.expiry.dueAt = Infinity
+    if (this.signals?.meter.histograms) {
+      this.signals.meter.step("dispatch", Exit.isSuccess(exit) ? "ok" : "error", this.watcher.now() - this.startedAt)
+    }
     if (Exit.isSuccess(exit)) {
       for (const parcel of batch) parcel.reason = undefined
     } else {
@@ -159,7 +164,7 @@ export class Gatherer {
     } else {
       for (const parcel of batch) {
         if (parcel.abandoned) continue
-        this.told(parcel, parcel.reason, batch.length)
+        this.answered(parcel, parcel.reason, batch.length)
         parcel.done()
       }
     }

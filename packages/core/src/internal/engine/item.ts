@@ -35,6 +35,8 @@ export interface Item {
   settleAttempts: number
   settleUntil: number
 
+  // When it was started, in milliseconds; -1 unless somebody wants to know how long it took.
+  startedAt: number
   // From its start to its end, when a tracer listens.
   span: Tracer.Span | undefined
 }
@@ -54,6 +56,7 @@ export const make = (delivery: Delivery, deliveries: number, key: string | undef
   kind: "released",
   settleAttempts: 0,
   settleUntil: 0,
+  startedAt: -1,
   span: undefined
 })
 

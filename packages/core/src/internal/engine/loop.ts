@@ -32,6 +32,7 @@ import type { Plan } from "./plan.ts"
 import { RateLimit } from "./rate.ts"
 import { Requeues } from "./requeue.ts"
 import { Settler } from "./settle.ts"
+import { Signals } from "./signals.ts"
 import type { Slot } from "./slot.ts"
 import { Slots } from "./slots.ts"
 import { Tally } from "./tally.ts"
@@ -61,7 +62,7 @@ export class Loop implements Engine {
   readonly plan: Plan
   readonly watcher: Watcher
   readonly tally = new Tally()
-  readonly trace: Trace | undefined
+  readonly signals: Signals
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly sinks: ReadonlyArray<Gatherer>
   readonly deadLetters: Gatherer | undefined
@@ -86,7 +87,6 @@ export class Loop implements Engine {
     const { plan } = options
     this.options = options
     this.plan = plan
-    const trace = this.trace = options.trace
     this.fork = options.fork
     this.concurrency = plan.concurrency
     this.rate = plan.rate === undefined ? undefined : new RateLimit(plan.rate.limit, plan.rate.interval)
@@ -95,11 +95,17 @@ export class Loop implements Engine {
     this.nextStart = watcher.entry(() => this.pump())
     const warn: Engine["warn"] = (...args) => this.warn(...args)
     const soon: Engine["soon"] = (task) => this.soon(task)
+    const signals = this.signals = new Signals(options.trace, {
+      ...options,
+      watcher,
+      tally: this.tally,
+      inFlight: () => this.slots.active
+    })
     this.slots = new Slots(options.context, watcher, (slot, now) => due(this, slot, now))
     this.leases = new LeaseKeeper({ source: plan.source, watcher, fork: options.fork, warn })
     this.settler = new Settler({
       plan,
-      trace,
+      signals,
       watcher,
       fork: options.fork,
       soon,
@@ -119,7 +125,7 @@ export class Loop implements Engine {
       plan,
       watcher,
       tally: this.tally,
-      trace,
+      signals,
       fork: options.fork,
       expiry: (now) => this.leases.expiry(now),
       concurrency: () => this.concurrency,
@@ -134,7 +140,7 @@ export class Loop implements Engine {
     // With one slot there is nobody to gather with.
     const gather = plan.concurrency === 1 ? undefined : soon
     const route = (to: Route, timeout: number): Gatherer =>
-      new Gatherer(to, timeout, watcher, options.fork, gather, trace)
+      new Gatherer(to, timeout, watcher, options.fork, gather, signals)
     this.sinks = options.sinks.map((to) => route(to, plan.dispatch.timeout))
     this.deadLetters = options.deadLetters && route(options.deadLetters, plan.exception.timeout)
   }
@@ -297,7 +303,7 @@ export class Loop implements Engine {
       slot.dueAt = slot.deadline
       this.watcher.arm(slot.dueAt)
     }
-    this.trace?.transaction(item)
+    this.signals.started(slot, item)
     if (item.deliveries > this.plan.maxDeliveries) poisoned(this, slot)
     else decode(this, slot)
   }
@@ -324,7 +330,7 @@ export class Loop implements Engine {
     const again = Item.make(item.delivery, item.deliveries + 1, item.key, item.expiresAt)
     again.transaction = item.transaction
     again.lost = item.lost
-    this.trace?.transactionEnded(item)
+    this.signals.ended(item)
     this.leases.release(item)
     this.leases.hold(again)
     this.settler.replace(item, again)
@@ -348,11 +354,11 @@ export class Loop implements Engine {
     for (const item of items) {
       this.leases.release(item)
       this.tally.count(item)
-      this.trace?.transactionEnded(item)
+      this.signals.ended(item)
       this.intake.confirmed(item)
       this.options.observe?.(Item.outcome(item))
     }
-    if (this.trace !== undefined && this.quiet) this.trace.endBatch()
+    if (this.signals.trace !== undefined && this.quiet) this.signals.trace.endBatch()
     // Whoever confirmed is on the stack; what is possible now is started from the next turn of the loop.
     if (!this.pumping) this.pump()
   }
@@ -385,6 +391,7 @@ export class Loop implements Engine {
     if (!this.intake.ended || !this.quiet || !(this.givenUp || this.answered)) return
     this.settler.strand()
     this.phase = "ended"
+    this.signals.meter.end()
     this.tally.endedAt = this.watcher.now()
     this.watcher.close()
     this.options.ended(this.error ?? this.intake.error)

@@ -23,7 +23,7 @@ import { below } from "./gather.ts"
 import type { Item } from "./item.ts"
 import type { Plan } from "./plan.ts"
 import { delayAfter } from "./reconnect.ts"
-import type { Trace } from "./trace.ts"
+import type { Signals } from "./signals.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 import { Watermarks } from "./watermark.ts"
 
@@ -31,7 +31,7 @@ const most = 1000
 
 export interface SettlerOptions {
   readonly plan: Plan
-  readonly trace: Trace | undefined
+  readonly signals: Signals
   readonly watcher: Watcher
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly soon: (task: () => void) => void
@@ -51,6 +51,7 @@ export class Settler {
   private pending: Array<Item> = []
   private batch: ReadonlyArray<Item> = []
   // Of the items of the batch, when a tracer listens.
+  private startedAt = 0
   private spans: ReadonlyArray<Tracer.Span | undefined> = []
   private asked = false
   private waiting = false
@@ -155,7 +156,8 @@ export class Settler {
     const { timeout } = this.options.plan.settle
     if (timeout !== Infinity) this.options.watcher.set(this.expiry, this.options.watcher.now() + timeout)
     const settlements = this.watermarks === undefined ? batch : lastOfEach(batch)
-    const { trace } = this.options
+    const { meter, trace } = this.options.signals
+    if (meter.histograms) this.startedAt = this.options.watcher.now()
     if (trace !== undefined) this.spans = batch.map((item) => trace.settle(item))
     const fiber = this.options.fork(below(this.spans[0], Effect.suspend(() => this.source.settle(settlements))))
     const exit = fiber.pollUnsafe()
@@ -169,6 +171,10 @@ export class Settler {
     if (this.batch !== batch) return
     this.fiber = undefined
     this.expiry.dueAt = Infinity
+    const { meter } = this.options.signals
+    if (meter.histograms) {
+      meter.step("settle", Exit.isSuccess(exit) ? "ok" : "error", this.options.watcher.now() - this.startedAt)
+    }
     if (Exit.isSuccess(exit)) {
       this.batch = []
       this.told([])
@@ -189,6 +195,7 @@ export class Settler {
           confirmed.push(item)
           continue
         }
+        meter.settleFailed(reason._tag)
         if (item.settleAttempts++ === 0) item.settleUntil = now + plan.settleBudget
         const delay = delayAfter(plan, plan.settle, item.settleAttempts, reason)
         const tryAgain = reason.isRetryable ||
@@ -218,7 +225,7 @@ export class Settler {
     const { spans } = this
     this.spans = []
     spans.forEach((span, index) => {
-      if (span !== undefined) this.options.trace?.answered(span, reasons[index], spans.length)
+      if (span !== undefined) this.options.signals.trace?.answered(span, reasons[index], spans.length)
     })
   }
 
