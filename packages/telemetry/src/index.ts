@@ -1,0 +1,3 @@
+export * as Observability from "./Observability.ts"
+export * as ObservabilityError from "./ObservabilityError.ts"
+export * as Recorder from "./Recorder.ts"
