@@ -53,17 +53,17 @@ const sinks = Layer.merge(Memory.queue(Results), Memory.deadLetters(Dead))
 
 describe("the names", () => {
   it("are a contract", () => {
-    assert.deepStrictEqual(Object.values(Telemetry.spans), [
-      "run",
-      "batch",
-      "transaction",
-      "fetch",
-      "decode",
-      "process",
-      "dispatch",
-      "success",
-      "exception",
-      "settle"
+    assert.deepStrictEqual(Object.values(Telemetry.spans).map(({ kind, name, of }) => `${name} ${of} ${kind}`), [
+      "run task internal",
+      "batch task internal",
+      "transaction connector consumer",
+      "fetch connector client",
+      "decode attempt internal",
+      "process attempt internal",
+      "dispatch connector producer",
+      "success attempt internal",
+      "exception attempt internal",
+      "settle connector client"
     ])
     assert.deepStrictEqual(Object.values(Telemetry.attributes), [
       "ergon.task",
@@ -73,7 +73,6 @@ describe("the names", () => {
       "ergon.attempt",
       "ergon.attempts",
       "ergon.deliveries",
-      "ergon.delay",
       "ergon.lease",
       "ergon.disposition",
       "ergon.cut",

@@ -22,51 +22,77 @@ export const Histograms: Context.Reference<boolean> = Context.Reference<boolean>
 })
 
 /**
+ * A span: its name, what follows the name, its kind, and what it covers.
+ *
+ * **Details**
+ * `of`: a span of a `task` or of a `connector` is named after it too, `run orders` or `dispatch receipts`; an `attempt` is
+ * named after its step alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SpanDescription {
+  readonly name: string
+  readonly of: "task" | "connector" | "attempt"
+  readonly kind: "internal" | "consumer" | "producer" | "client"
+  readonly doc: string
+}
+
+/**
  * The spans of a run.
  *
  * **Details**
- * Each is followed by a name of few values, of the task or of the connector's key: `run orders`, `dispatch receipts`.
- * Attempts of a step carry the name of the step alone.
- *
- * - `run`: a whole run. In one that does not stream it is the parent of everything else.
- * - `batch`: a batch of `loop.mode: "batch"`, from its fetch until all of it is settled.
- * - `transaction`: from its start to its confirmed settlement. Kind consumer. In a streaming run each begins a trace of
- *   its own, linked to the run; the span of its producer is linked, or its parent with `transaction.trace: "parent"`.
- * - `decode` (where a schema waits for something), `process`, `success`, `exception`: one attempt of a step.
- * - `dispatch`: one attempt to send the results of a transaction to one sink. Kind producer: its `traceparent` travels
- *   with the results.
- * - `settle`: one attempt to settle a transaction at its source. Kind client.
- * - `fetch`: a fetch that brought something or failed; one that found nothing has no span. Kind client.
+ * A run that does not stream is one trace. In a streaming one every transaction begins a trace of its own, linked to the
+ * run; the span of its producer is linked, or its parent with `transaction.trace: "parent"`.
  *
  * @category names
  * @since 0.1.0
  */
 export const spans = {
-  run: "run",
-  batch: "batch",
-  transaction: "transaction",
-  fetch: "fetch",
-  decode: "decode",
-  process: "process",
-  dispatch: "dispatch",
-  success: "success",
-  exception: "exception",
-  settle: "settle"
-} as const
+  run: { name: "run", of: "task", kind: "internal", doc: "A whole run." },
+  batch: {
+    name: "batch",
+    of: "task",
+    kind: "internal",
+    doc: "A batch of `loop.mode: \"batch\"`, from its arrival until all of it is settled."
+  },
+  transaction: {
+    name: "transaction",
+    of: "connector",
+    kind: "consumer",
+    doc: "A transaction, from its start to its confirmed settlement."
+  },
+  fetch: {
+    name: "fetch",
+    of: "connector",
+    kind: "client",
+    doc: "A fetch that brought something or failed; one that found nothing has no span."
+  },
+  decode: {
+    name: "decode",
+    of: "attempt",
+    kind: "internal",
+    doc: "Decoding a payload, where the schema waits for something."
+  },
+  process: { name: "process", of: "attempt", kind: "internal", doc: "One attempt of the process step." },
+  dispatch: {
+    name: "dispatch",
+    of: "connector",
+    kind: "producer",
+    doc: "One attempt to send the results of a transaction to one sink; its `traceparent` travels with them."
+  },
+  success: { name: "success", of: "attempt", kind: "internal", doc: "One attempt of the success step." },
+  exception: { name: "exception", of: "attempt", kind: "internal", doc: "One attempt of the exception step." },
+  settle: {
+    name: "settle",
+    of: "connector",
+    kind: "client",
+    doc: "One attempt to settle a transaction at its source."
+  }
+} as const satisfies { readonly [name: string]: SpanDescription }
 
 /**
- * The attributes of spans, and the labels of metrics.
- *
- * **Details**
- * - `task`: the name of the task. `step`: as in `Failure.Step`.
- * - `outcome`: how a transaction ended (`Outcome.Kind`); `category`: of its failure.
- * - `attempt`: which try of a step, from 1. `attempts`: tries of the process step.
- * - `deliveries`: how often the transaction was delivered before.
- * - `delay`: the wait before the next attempt or delivery, in milliseconds.
- * - `lease`: how long the delivery is ours without extending, in milliseconds; only where the source has leases.
- * - `disposition`: what became of the delivery at its source. `cut`: why an attempt was interrupted.
- * - `state`: of what a source holds (`ready`, `delayed`). `result`: of a step or a fetch.
- * - the rest are the semantic conventions' own.
+ * The keys of attributes of spans, and of labels of metrics.
  *
  * @category names
  * @since 0.1.0
@@ -79,7 +105,6 @@ export const attributes = {
   attempt: "ergon.attempt",
   attempts: "ergon.attempts",
   deliveries: "ergon.deliveries",
-  delay: "ergon.delay",
   lease: "ergon.lease",
   disposition: "ergon.disposition",
   cut: "ergon.cut",
@@ -92,6 +117,34 @@ export const attributes = {
   operationType: "messaging.operation.type",
   batchSize: "messaging.batch.message_count"
 } as const
+
+/**
+ * What each of the attributes means.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const meanings: { readonly [Name in keyof typeof attributes]: string } = {
+  task: "The name of the task.",
+  step: "The step: fetch, decode, process, dispatch, success, exception or settle; of a failed transaction, where.",
+  outcome: "How a transaction ended: succeeded, failed, requeued, timeout, redelivered or released.",
+  category: "Of a failed transaction: business, system, timeout or invalid.",
+  attempt: "Which try of a step, from 1. A second `process` says by itself that the first was retried.",
+  attempts: "Tries of the process step, all together.",
+  deliveries: "How often the transaction was delivered before.",
+  lease: "How long a delivery is ours unless it is extended, in milliseconds; only where the source has leases.",
+  disposition: "What became of the delivery at its source: Ack, Requeue, DeadLetter or Release.",
+  cut:
+    "Why an attempt was interrupted: its own timeout (attempt), the transaction's (deadline), or the run's end (stop).",
+  state: "Of what a source holds: ready or delayed.",
+  result: "Of a step: ok, error, timeout or interrupted; of a fetch: deliveries, empty or error.",
+  errorType: "The tag or class of an error; timeout where time ran out.",
+  messageId: "The id of the transaction.",
+  destination: "The id of the connector's key.",
+  operation: "The operation of messaging: receive, process, send or settle.",
+  operationType: "The same.",
+  batchSize: "How many transactions one call to the connector was about."
+}
 
 /**
  * A metric: its name, its kind, its unit (UCUM), the labels that it carries beside the task, and what it counts.

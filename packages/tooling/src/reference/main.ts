@@ -13,6 +13,7 @@ import { index, ofPackage } from "./pages.ts"
 import { type PolicyField, policyPage } from "./policy.ts"
 import { read } from "./signatures.ts"
 import { publicModules } from "./symbols.ts"
+import { type TelemetryNames, telemetryPage } from "./telemetry.ts"
 
 const write = process.argv.includes("--write")
 const workspace = load(root)
@@ -21,16 +22,18 @@ const modules = new Map(packages.map((owner) => [owner, publicModules(workspace,
 const all = [...modules.values()].flat()
 const signatureOf = read(root, all)
 
-// The built module of another package: what it says of itself is read as data, nothing here is compiled against it.
+// Built modules of another package: what they say of themselves is read as data, nothing here is compiled against it.
 const { fields }: { readonly fields: ReadonlyArray<PolicyField> } = await import(
   pathToFileURL(path.join(root, "packages/core/dist/Policy.js")).href
 )
+const names: TelemetryNames = await import(pathToFileURL(path.join(root, "packages/core/dist/Telemetry.js")).href)
 
 const pages = [
   index(packages),
   ...packages.flatMap((owner) => ofPackage(owner, modules.get(owner) ?? [], signatureOf)),
   errorPage(catalogue(all)),
-  policyPage(fields)
+  policyPage(fields),
+  telemetryPage(names)
 ].map((page) => ({ path: path.posix.join("docs/reference", page.path), text: `${page.text}\n` }))
 
 const present = filesBelow(root, "docs/reference", (file) => file.endsWith(".md"))

@@ -8,6 +8,7 @@ import { catalogue } from "./errors.ts"
 import { missing } from "./missing.ts"
 import { ofPackage } from "./pages.ts"
 import { policyPage } from "./policy.ts"
+import { telemetryPage } from "./telemetry.ts"
 import { publicModules } from "./symbols.ts"
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "ergon-reference-"))
@@ -183,5 +184,22 @@ describe("the fields of the policy", () => {
     const { text } = policyPage([{ ...field, path: "loop.mode" }, { ...field, path: "fetch.batch.size" }])
     assert.deepStrictEqual(text.match(/^## .*$/gm), ["## loop", "## fetch"])
     assert.include(text, "| `loop.mode` | word | a | a, b |  | a \\| b | `LOOP_MODE` |")
+  })
+})
+
+describe("the names of telemetry", () => {
+  it("have a table each, with what each means", () => {
+    const { text } = telemetryPage({
+      spans: { run: { name: "run", of: "task", kind: "internal", doc: "A whole run." } },
+      attributes: { task: "ergon.task", outcome: "ergon.outcome" },
+      meanings: { task: "The name of the task.", outcome: "How it ended." },
+      metrics: {
+        transactions: { name: "ergon.transactions", kind: "counter", unit: "1", labels: ["ergon.outcome"], doc: "All." }
+      }
+    })
+    assert.deepStrictEqual(text.match(/^## .*$/gm), ["## Spans", "## Attributes", "## Metrics"])
+    assert.include(text, "| `run <task>` | internal | A whole run. |")
+    assert.include(text, "| `ergon.outcome` | How it ended. |")
+    assert.include(text, "| `ergon.transactions` | counter | `1` | `ergon.outcome` | All. |")
   })
 })

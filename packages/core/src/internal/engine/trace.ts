@@ -50,7 +50,7 @@ export class Trace {
     this.clock = options.clock
     this.tracer = Context.get(context, Tracer.Tracer)
     const outer = Context.getOrUndefined(context, Tracer.ParentSpan)
-    this.run = this.start(`${spans.run} ${plan.name}`, "internal", outer, [])
+    this.run = this.start(`${spans.run.name} ${plan.name}`, "internal", outer, [])
     this.run.attribute(attributes.task, plan.name)
     this.links = [{ span: this.run, attributes: {} }]
   }
@@ -63,7 +63,11 @@ export class Trace {
 
   /** A fetch brought something, or failed: it is told afterwards, so that those that find nothing cost nothing. */
   fetched(startedAt: number, deliveries: number, failure?: Exit.Exit<never, unknown>): void {
-    const span = this.startBelowRun(`${spans.fetch} ${this.plan.sourceId}`, "client", BigInt(startedAt) * 1_000_000n)
+    const span = this.startBelowRun(
+      `${spans.fetch.name} ${this.plan.sourceId}`,
+      "client",
+      BigInt(startedAt) * 1_000_000n
+    )
     this.describeOperation(span, "receive", this.plan.sourceId)
     span.attribute(attributes.batchSize, deliveries)
     span.end(this.now(), failure ?? Exit.void)
@@ -72,7 +76,7 @@ export class Trace {
   /** A batch begins: what is started until the next one is part of it. */
   startBatch(size: number): void {
     this.endBatch()
-    this.batch = this.startBelowRun(`${spans.batch} ${this.plan.name}`, "internal")
+    this.batch = this.startBelowRun(`${spans.batch.name} ${this.plan.name}`, "internal")
     this.batch.attribute(attributes.task, this.plan.name)
     this.batch.attribute(attributes.batchSize, size)
   }
@@ -91,7 +95,7 @@ export class Trace {
     const parent = joined ?? (streaming ? undefined : this.batch ?? this.run)
     const links: Array<Tracer.SpanLink> = joined === undefined && !streaming ? [] : [...this.links]
     if (producer !== undefined && joined === undefined) links.push({ span: producer, attributes: {} })
-    const span = this.start(`${spans.transaction} ${sourceId}`, "consumer", parent, links)
+    const span = this.start(`${spans.transaction.name} ${sourceId}`, "consumer", parent, links)
     item.span = span
     if (!span.sampled) return
     span.attribute(attributes.task, name)
@@ -133,7 +137,7 @@ export class Trace {
 
   /** One attempt to send to a sink. */
   dispatch(item: Item, sink: string, attempt: number): Tracer.Span | undefined {
-    const span = this.below(item, `${spans.dispatch} ${sink}`, "producer")
+    const span = this.below(item, `${spans.dispatch.name} ${sink}`, "producer")
     if (span === undefined) return undefined
     this.describeOperation(span, "send", sink)
     span.attribute(attributes.attempt, attempt)
@@ -142,7 +146,7 @@ export class Trace {
 
   /** One attempt to settle at the source. */
   settle(item: Item): Tracer.Span | undefined {
-    const span = this.below(item, `${spans.settle} ${this.plan.sourceId}`, "client")
+    const span = this.below(item, `${spans.settle.name} ${this.plan.sourceId}`, "client")
     if (span === undefined) return undefined
     this.describeOperation(span, "settle", this.plan.sourceId)
     span.attribute(attributes.disposition, item.disposition._tag)

@@ -144,8 +144,7 @@ export const description = {
     }),
     trace: word(["link", "parent"], {
       default: "link",
-      doc:
-        "How a transaction's trace refers to its producer's: as a link, or as its child. For telemetry; nothing reads it yet."
+      doc: "How a transaction's trace refers to its producer's: as a link, or as its child."
     })
   },
   shutdown: {
