@@ -3,11 +3,14 @@
  */
 import * as ErgonRuntime from "@ergon/node/ErgonRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import { explain } from "./config/configError.ts"
 import * as envFiles from "./config/envFiles.ts"
 import { provider } from "./config/provider.ts"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "./effectCli.ts"
@@ -88,6 +91,14 @@ const program = (
     Effect.provide(services)
   )
 
+/** Says what people can mend without the trace of a program; everything else is logged by the runner. */
+const report = (error: unknown): Effect.Effect<void> => {
+  if (isTold(error)) return error.message === "" ? Effect.void : Console.error(`ergon: ${error.message}`)
+  if (!(error instanceof Config.ConfigError)) return Effect.void
+  Object.assign(error, { [Runtime.errorReported]: false })
+  return Console.error(`ergon: ${explain(error, process.env)}`)
+}
+
 export const run = async (
   line: ReadonlyArray<string>,
   project: Project["Service"],
@@ -97,9 +108,7 @@ export const run = async (
   const found = await Effect.runPromise(program(line, version, services))
   if (found === undefined) return
   found.effect.pipe(
-    Effect.tapError((error) =>
-      isTold(error) && error.message !== "" ? Console.error(`ergon: ${error.message}`) : Effect.void
-    ),
+    Effect.tapError(report),
     Effect.provide(services),
     ErgonRuntime.runMain(found.options)
   )

@@ -9,33 +9,20 @@ import { notice } from "../output.ts"
 import { type UsageError, usageError } from "../usageError.ts"
 import type { Environment } from "./provider.ts"
 
-/** A provider of names lists them word by word; blank values are values. */
-const variables = (
-  provider: ConfigProvider.ConfigProvider,
-  words: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<readonly [name: string, value: string]>, ConfigProvider.SourceError> =>
-  Effect.flatMap(provider.load(words), (node) => {
-    const next = node === undefined || node._tag === "Value"
-      ? []
-      : node._tag === "Record"
-      ? Array.from(node.keys)
-      : Array.from({ length: node.length }, (_, index) => `${index}`)
-    const own = node?.value === undefined || words.length === 0 ? [] : [[words.join("_"), node.value] as const]
-    return Effect.map(
-      Effect.forEach(next, (word) => variables(provider, [...words, word])),
-      (below) => [...own, ...below.flat()]
-    )
-  })
+/** What may be the name of a variable: effect reads the values. A line inside of a quoted value names none. */
+const names = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]/gm
 
-/** What the text of a .env file says. `${NAME}` stands for a variable of the same file. */
-export const parse = (text: string): Effect.Effect<Environment> =>
-  Effect.map(
-    Effect.orDie(variables(
-      ConfigProvider.fromDotEnvContents(text, { preserveEmptyStrings: true, expandVariables: true }),
-      []
-    )),
-    (entries) => Object.fromEntries(entries)
+/** What the text of a .env file says; blank values are values. `${NAME}` stands for a variable of the same file. */
+export const parse = (text: string): Effect.Effect<Environment> => {
+  const provider = ConfigProvider.fromDotEnvContents(text, { preserveEmptyStrings: true, expandVariables: true })
+  const candidates = Array.from(text.matchAll(names), ([, name]) => name!)
+  return Effect.forEach(
+    candidates,
+    (name) => Effect.map(Effect.orDie(provider.load([name])), (node) => [name, node?.value] as const)
+  ).pipe(
+    Effect.map((entries) => Object.fromEntries(entries.filter(([, value]) => value !== undefined)))
   )
+}
 
 const reasonOf = (error: { readonly reason: { readonly _tag: string } }): string =>
   error.reason._tag === "NotFound" ? "there is no such file" : `it cannot be read (${error.reason._tag})`

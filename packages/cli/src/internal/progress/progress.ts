@@ -5,12 +5,15 @@ import { Runs } from "@ergon/node/Runs"
 import type { Context } from "effect/Context"
 import * as Effect from "effect/Effect"
 import { line } from "./line.ts"
+import type { Moment } from "./measure.ts"
 import * as Terminal from "./terminal.ts"
 import * as Watch from "./watch.ts"
 
-/** Milliseconds between two drawings, and between two log lines. */
+/** Milliseconds between two drawings. */
 const drawing = 250
-const logging = 10_000
+
+/** Seconds between two log lines. */
+const every = 10
 
 type Environment = { readonly [name: string]: string | undefined }
 
@@ -46,14 +49,19 @@ const live = (runs: Runs["Service"]): () => void => {
 /** Logs until it is closed. */
 const logged = (runs: Runs["Service"], context: Context<never>): () => void => {
   const watch = Watch.make(runs)
+  let seconds = 0
+  const log = (moment: Moment): void => {
+    if (moment.phase === "ended") return
+    Effect.runForkWith(context)(
+      Effect.annotateLogs(Effect.logInfo(line(moment, Infinity, false)), { task: moment.task })
+    )
+  }
   const timer = setInterval(() => {
-    for (const moment of watch.moments()) {
-      if (moment.phase === "ended") continue
-      Effect.runForkWith(context)(
-        Effect.annotateLogs(Effect.logInfo(line(moment, Infinity, false)), { task: moment.task })
-      )
-    }
-  }, logging)
+    seconds = (seconds + 1) % every
+    // A second before, the sources are asked what they hold.
+    if (seconds === every - 1) watch.moments()
+    else if (seconds === 0) watch.moments().forEach(log)
+  }, 1000)
   return () => {
     clearInterval(timer)
     watch.close()
