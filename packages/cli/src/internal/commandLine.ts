@@ -21,7 +21,7 @@ import { root } from "./root.ts"
 import { isTold, UsageError, usageError } from "./usageError.ts"
 
 /** `--wizard` is left out: it would ask for every field of the policy, one after another. */
-const builtIns = CliConfig.make({
+export const builtIns = CliConfig.make({
   builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
 })
 

@@ -5,8 +5,10 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
+import { Effect } from "effect"
 import { publishable } from "../architecture/rule.ts"
 import { filesBelow, load, root } from "../workspace/workspace.ts"
+import { type CommandDoc, commandsPage } from "./commands.ts"
 import { catalogue, page as errorPage } from "./errors.ts"
 import { missing } from "./missing.ts"
 import { index, ofPackage } from "./pages.ts"
@@ -27,12 +29,16 @@ const { fields }: { readonly fields: ReadonlyArray<PolicyField> } = await import
   pathToFileURL(path.join(root, "packages/core/dist/Policy.js")).href
 )
 const names: TelemetryNames = await import(pathToFileURL(path.join(root, "packages/core/dist/Telemetry.js")).href)
+const { commandDocs }: { readonly commandDocs: Effect.Effect<ReadonlyArray<CommandDoc>> } = await import(
+  pathToFileURL(path.join(root, "packages/cli/dist/internal/commandDocs.js")).href
+)
 
 const pages = [
   index(packages),
   ...packages.flatMap((owner) => ofPackage(owner, modules.get(owner) ?? [], signatureOf)),
   errorPage(catalogue(all)),
   policyPage(fields),
+  commandsPage(await Effect.runPromise(commandDocs)),
   telemetryPage(names)
 ].map((page) => ({ path: path.posix.join("docs/reference", page.path), text: `${page.text}\n` }))
 

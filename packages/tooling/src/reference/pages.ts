@@ -114,6 +114,7 @@ export const index = (packages: ReadonlyArray<Package>): Page => ({
     generated,
     "# Reference",
     packages.map((one) => `- [${one.name}](${one.folder}.md): ${one.description}`).join("\n"),
+    "- [Commands](cli-commands.md): every command of `ergon` with its arguments and flags\n" +
     "- [Policy fields](policy.md): every field with its default, its bounds, its unit and its environment variable\n" +
     "- [Error catalogue](errors.md): every error, whether trying again can help, and what it means"
   ].join("\n\n")

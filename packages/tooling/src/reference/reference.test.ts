@@ -7,6 +7,7 @@ import { parse } from "./docblock.ts"
 import { catalogue } from "./errors.ts"
 import { missing } from "./missing.ts"
 import { ofPackage } from "./pages.ts"
+import { commandsPage } from "./commands.ts"
 import { policyPage } from "./policy.ts"
 import { telemetryPage } from "./telemetry.ts"
 import { publicModules } from "./symbols.ts"
@@ -201,5 +202,39 @@ describe("the names of telemetry", () => {
     assert.include(text, "| `run <task>` | internal | A whole run. |")
     assert.include(text, "| `ergon.outcome` | How it ended. |")
     assert.include(text, "| `ergon.transactions` | counter | `1` | `ergon.outcome` | All. |")
+  })
+})
+
+describe("the commands", () => {
+  it("have a part each, with their arguments, flags, examples and sections", () => {
+    const doc = {
+      path: "ergon",
+      description: "Does things.",
+      usage: "ergon <subcommand>",
+      arguments: [],
+      flags: [],
+      globalFlags: [{ name: "help", aliases: ["-h"], type: "boolean", description: "Shows help" }],
+      sections: [{ title: "EXIT CODES", lines: ["0 done", "  1 not"] }],
+      examples: []
+    }
+    const run = {
+      ...doc,
+      path: "ergon run",
+      usage: "ergon run [flags] [<name...>]",
+      arguments: [{ name: "name", description: "Tasks", required: false, variadic: true }],
+      flags: [{ name: "kind", aliases: [], type: "<a|b>", description: "Which (choices: a, b)" }],
+      sections: [],
+      examples: [{ command: "ergon run orders", description: "One task" }, { command: "ergon run", description: "" }]
+    }
+    const { path, text } = commandsPage([doc, run])
+    assert.strictEqual(path, "cli-commands.md")
+    assert.deepStrictEqual(text.match(/^## .*$/gm), ["## ergon", "## ergon run"])
+    assert.include(text, "- [ergon run](#ergon-run)")
+    assert.include(text, "| `--help`, `-h` |  | Shows help |")
+    assert.include(text, "| `--kind` | `a\\|b` | Which |")
+    assert.include(text, "| `name` | optional, any number | Tasks |")
+    assert.include(text, "```sh\n# One task\nergon run orders\n\nergon run\n```")
+    assert.include(text, "**Exit codes**\n\n```text\n0 done\n  1 not\n```")
+    assert.strictEqual(text.match(/Shows help/g)?.length, 1)
   })
 })
