@@ -1,5 +1,8 @@
 /** A child process that runs a scenario: what it says, what it is sent, and how it ends. */
 import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** In milliseconds: how long it takes. `hang`: until the process ends, and nothing can interrupt it. */
@@ -76,7 +79,8 @@ export interface Child {
   readonly process: ChildProcess
   /** Resolves once one of its streams has a line with this text, `times` times. */
   readonly says: (text: string, times?: number) => Promise<void>
-  readonly send: (signal: NodeJS.Signals) => void
+  /** Whether it was still there to get it. */
+  readonly send: (signal: NodeJS.Signals) => boolean
   readonly ended: Promise<Ended>
 }
 
@@ -84,15 +88,21 @@ const program = fileURLToPath(new URL("./scenario.ts", import.meta.url))
 
 const children = new Set<ChildProcess>()
 
+// What the children compile is the same every time.
+let compiled: string | undefined
+
 /** Ends what a test has left. */
 export const killAll = (): void => {
   for (const child of children) child.kill("SIGKILL")
+  if (compiled !== undefined) rmSync(compiled, { recursive: true, force: true })
+  compiled = undefined
 }
 
 export const start = (scenario: Scenario, env: NodeJS.ProcessEnv = {}): Child => {
+  compiled ??= mkdtempSync(join(tmpdir(), "ergon-runner-"))
   const child = spawn(process.execPath, ["--conditions=@ergon/source", program, JSON.stringify(scenario)], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", ...env }
+    env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: compiled, ...env }
   })
   children.add(child)
   let from = performance.now()
@@ -130,7 +140,28 @@ export const start = (scenario: Scenario, env: NodeJS.ProcessEnv = {}): Child =>
     send: (signal) => {
       if (!sent) from = performance.now()
       sent = true
-      child.kill(signal)
+      return child.kill(signal)
     }
   }
+}
+
+/** How many were fetched and how many came back in each way; fails when one did not come back exactly once. */
+export const accounts = (lines: ReadonlyArray<string>): Readonly<Record<string, number>> => {
+  const counts: Record<string, number> = { fetched: 0 }
+  const ways = new Map<string, Array<string>>()
+  for (const line of lines) {
+    const [what, id = "", way = ""] = line.split(" ")
+    if (what === "fetched") {
+      counts["fetched"]!++
+      if (ways.has(id)) throw new Error(`${id} was fetched twice`)
+      ways.set(id, [])
+    } else if (what === "settled") {
+      counts[way] = (counts[way] ?? 0) + 1
+      ways.get(id)?.push(way)
+    }
+  }
+  for (const [id, all] of ways) {
+    if (all.length !== 1) throw new Error(`${id} came back ${all.length} times: ${all.join(", ")}`)
+  }
+  return counts
 }

@@ -3,21 +3,35 @@
  * a line each, at the moment when it happens.
  */
 import { Connector, Decision, Memory, Policy, Task, Transaction } from "@ergon/core"
-import { ErgonRuntime } from "@ergon/node"
-import { NodeRuntime } from "@effect/platform-node"
-import { Config, Context, Effect, Layer, Logger, Runtime, Schema, type Scope } from "effect"
+import * as ErgonRuntime from "../ErgonRuntime.ts"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { Shutdown } from "../internal/runner/shutdown.ts"
 import { type LayerOf, type Scenario, scenarioOf, type TaskOf } from "./child.ts"
 
 class Own extends Schema.TaggedError<Own>()("Own", { why: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 42
+
+  override get message(): string {
+    return this.why
+  }
 }
 
 class Silent extends Schema.TaggedError<Silent>()("Silent", {}) {
   override readonly [Runtime.errorReported] = false
 }
 
-class Broken extends Schema.TaggedError<Broken>()("Broken", { why: Schema.String }) {}
+class Broken extends Schema.TaggedError<Broken>()("Broken", { why: Schema.String }) {
+  override get message(): string {
+    return this.why
+  }
+}
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
@@ -149,7 +163,7 @@ const program = Effect.gen(function*() {
     : (effect) => effect
 )
 
-if (scenario.plain === true) NodeRuntime.runMain(program)
+if (scenario.plain === true) (await import("@effect/platform-node/NodeRuntime")).runMain(program)
 else {
   ErgonRuntime.runMain(program, {
     supervision: false,

@@ -70,10 +70,11 @@ export const make = (options: BoundOptions): Bound => {
   }
 
   const noLaterThan = (at: number): void => {
-    if (at >= deadline) return
+    const from = requestedAt
+    if (from === undefined || at >= deadline) return
     deadline = at
     clearTimeout(out)
-    out = setTimeout(() => options.force(now() - requestedAt!, []), at - now())
+    out = setTimeout(() => options.force(at - from, []), at - now())
   }
   const warn = (after: number): void => {
     if (!warned) options.slow(after, close())
@@ -96,7 +97,7 @@ export const make = (options: BoundOptions): Bound => {
     }
     since ??= now()
     const [after, time] = [now() - since, close()]
-    if (after >= time) options.force(after, exits)
+    if (after >= time) options.force(time, exits)
     else if (after >= time / 2) warn(after)
   }
   const watch = (): void => {

@@ -5,11 +5,15 @@
  *     seen -> closing -> gone     closing: the state of the scope says so; gone: its first finalizer, which is ours and
  *                                 runs last, has run
  *
+ * A finalizer that fails makes whatever closes the scope fail, and is reported with it. Not so in a fiber that is
+ * interrupted: there its failure is lost. So the finalizers of a scope that was seen log it themselves in that case.
+ *
  * A scope that the program made itself is seen only when a run begins in it. Its end cannot be seen: such a scope counts
  * as closing from when its state says so until the main fiber can be interrupted again, since finalizers cannot.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -28,9 +32,38 @@ export interface Closing {
 const canBeInterrupted = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   !("interruptible" in fiber) || fiber.interruptible !== false
 
+type Finalizer = (exit: AnyExit) => Effect.Effect<void>
+
+/** The finalizers of a scope. Each logs its failure when its fiber is interrupted. */
+class Finalizers extends Map<object, Finalizer> {
+  // The scope of a Layer may be closed by another one: one failure passes through both.
+  private readonly told: WeakSet<object>
+
+  constructor(told: WeakSet<object>) {
+    super()
+    this.told = told
+  }
+
+  override set(key: object, finalizer: Finalizer): this {
+    return super.set(key, (exit) =>
+      Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+        ? Effect.tapCause(finalizer(exit), (cause) => this.tell(cause))
+        : finalizer(exit))
+  }
+
+  private tell(cause: Cause.Cause<never>): Effect.Effect<void> {
+    const reasons = cause.reasons.filter((reason) => reason._tag !== "Interrupt" && !this.told.has(reason))
+    for (const reason of reasons) this.told.add(reason)
+    return reasons.length === 0
+      ? Effect.void
+      : Effect.logError("what was open did not close as it should", Cause.fromReasons(reasons))
+  }
+}
+
 const exitOf = (scope: Scope.Scope): ReadonlyArray<AnyExit> => scope.state._tag === "Closed" ? [scope.state.exit] : []
 
 export const make = (): Closing => {
+  const told = new WeakSet<object>()
   const seen = new Set<Scope.Scope>()
   const ofRuns = new Set<Scope.Scope>()
   const base = Layer.makeMemoMapUnsafe()
@@ -38,7 +71,12 @@ export const make = (): Closing => {
   const see = (scope: Scope.Scope): void => {
     if (seen.has(scope) || scope.state._tag === "Closed") return
     seen.add(scope)
-    Effect.runSync(Scope.addFinalizer(scope, Effect.sync(() => seen.delete(scope))))
+    const last = Effect.sync(() => void seen.delete(scope))
+    if (scope.state._tag === "Empty") {
+      const finalizers = new Finalizers(told)
+      scope.state = { _tag: "Open", finalizerKey: undefined, finalizer: undefined, finalizers }
+    }
+    Effect.runSync(Scope.addFinalizer(scope, last))
   }
 
   return {

@@ -1,6 +1,6 @@
 /** The signals that end a process. */
 import { isatty } from "node:tty"
-import { codes } from "./exitCode.ts"
+import type { codes } from "./exitCode.ts"
 
 export type Name = keyof typeof codes
 
