@@ -5,6 +5,7 @@
 import { EnvFiles } from "./command.ts"
 import { init } from "./commands/init.ts"
 import { count } from "./commands/count.ts"
+import { deadLetters } from "./commands/deadLetters.ts"
 import { list } from "./commands/list.ts"
 import { plan } from "./commands/plan.ts"
 import { policy } from "./commands/policy.ts"
@@ -36,6 +37,16 @@ export const root = Command.make("ergon").pipe(
       ]
     }
   ]),
-  Command.withSubcommands([list, run, plan, count, processTransaction, processTransactionById, policy, init]),
+  Command.withSubcommands([
+    list,
+    run,
+    plan,
+    count,
+    processTransaction,
+    processTransactionById,
+    deadLetters,
+    policy,
+    init
+  ]),
   Command.withGlobalFlags([EnvFiles])
 )
