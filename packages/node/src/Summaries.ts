@@ -29,7 +29,7 @@ const plural = (count: number, one: string): string => `${grouped(count)} ${one}
  */
 export const duration = (input: Duration.Input): string => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(input))
-  if (millis < 1000) return `${Math.round(millis)} ms`
+  if (Math.round(millis) < 1000) return `${Math.round(millis)} ms`
   const tenths = Math.round(millis / 100) / 10
   if (tenths < 60) return `${tenths} ${tenths === 1 ? "second" : "seconds"}`
   const seconds = Math.round(millis / 1000)

@@ -118,7 +118,7 @@ export const run = <A, E>(effect: Effect.Effect<A, E, Runs.Runs>, options: Optio
     }
   })
   const program = parts(options).reduceRight<Effect.Effect<unknown, unknown, Runs.Runs | Shutdown.Shutdown>>(
-    (inner, part) => Effect.provide(inner, Layer.unwrap(Effect.promise(() => part))),
+    (inner, part) => Effect.provide(inner, Layer.unwrap(part)),
     Effect.provideServiceEffect(effect, Observer, observer)
   ).pipe(
     Effect.provide(Runs.layer),
