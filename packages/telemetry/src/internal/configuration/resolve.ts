@@ -120,7 +120,6 @@ const fileOf = (given: FileInput, read: ReadDuration): LogFile => ({
 /** What each option allows by itself, but not together. `nameOf` gives the variable where an option came from one. */
 const contradictions = (
   effective: Effective,
-  input: Input,
   nameOf: (path: string) => string
 ): ReadonlyArray<string> => {
   const problems: Array<string> = []
@@ -142,9 +141,9 @@ const contradictions = (
       }, which is ${Duration.format(interval)}`
     )
   }
-  if (input.traces?.sampler?.ratio !== undefined && effective.traces.sampler.kind !== "ratio") {
+  if (effective.traces.sampler.ratio !== 1 && effective.traces.sampler.kind !== "ratio") {
     problems.push(
-      `${nameOf("traces.sampler.ratio")} is ${input.traces.sampler.ratio}, but ${
+      `${nameOf("traces.sampler.ratio")} is ${effective.traces.sampler.ratio}, but ${
         nameOf("traces.sampler.kind")
       } is ${effective.traces.sampler.kind}: expected ratio`
     )
@@ -205,6 +204,6 @@ export const resolve = (
     diagnostics: input.diagnostics ?? defaults.diagnostics,
     shutdownTimeout: read(input.shutdownTimeout ?? defaults.shutdownTimeout)
   }
-  const problems = contradictions(effective, input, nameOf)
+  const problems = contradictions(effective, nameOf)
   return problems.length === 0 ? Result.succeed(effective) : Result.fail(problems)
 }

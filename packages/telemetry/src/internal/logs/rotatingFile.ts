@@ -11,7 +11,7 @@
  * - `closed`: lines are dropped.
  *
  * Transitions: `idle -> waiting` (a line), `waiting -> writing` (delay or size), `writing -> idle | writing | failing`,
- * `failing -> writing` (a second later; the number of dropped lines is the first line written), any `-> closed`.
+ * `failing -> writing` (a second later; where lines were dropped stands a line that says how many), any `-> closed`.
  */
 import * as nodeFs from "node:fs"
 import * as fs from "node:fs/promises"
@@ -81,8 +81,8 @@ export class RotatingFile {
       if (!this.#closed && !this.#failing) this.#complain("its buffer is full")
       return
     }
-    this.#lines.push(bytes)
-    this.#buffered += bytes.byteLength
+    this.#markDropped()
+    this.#push(bytes)
     if (this.#writing === undefined && !this.#failing) {
       this.#schedule(this.#buffered > this.#settings.buffer / 4 ? 0 : this.#settings.delay)
     }
@@ -109,6 +109,18 @@ export class RotatingFile {
     } catch (error) {
       this.#complain(codeOf(error), true)
     }
+  }
+
+  #push(line: Buffer): void {
+    this.#lines.push(line)
+    this.#buffered += line.byteLength
+  }
+
+  /** Where lines were dropped stands how many. */
+  #markDropped(): void {
+    if (this.#dropped === 0) return
+    this.#push(Buffer.from(`${this.#around.dropped(this.#dropped)}\n`))
+    this.#dropped = 0
   }
 
   #forget(): void {
@@ -141,7 +153,10 @@ export class RotatingFile {
 
   async #writeAll(): Promise<void> {
     try {
-      while (this.#chunk !== undefined || this.#lines.length > 0) await this.#writeChunk()
+      while (this.#chunk !== undefined || this.#lines.length > 0) {
+        await this.#writeChunk()
+        if (this.#lines.length === 0) this.#markDropped()
+      }
       this.#failing = false
     } catch (error) {
       this.#failing = true
@@ -157,13 +172,13 @@ export class RotatingFile {
       if (await this.#isDue(open)) return
       this.#chunk = this.#take(open)
     }
+    open.day = dayOf(this.#around.now())
     while (this.#chunk.byteLength > 0) {
       const { bytesWritten } = await open.handle.write(this.#chunk)
       open.size += bytesWritten
       this.#buffered -= Math.min(this.#buffered, bytesWritten)
       this.#chunk = this.#chunk.subarray(bytesWritten)
     }
-    open.day = dayOf(this.#around.now())
     this.#chunk = undefined
     this.#chunkLines = 0
   }
@@ -171,12 +186,6 @@ export class RotatingFile {
   /** The lines that go into the file before the next rotation, at least one. */
   #take(open: Open): Buffer {
     const { size } = this.#settings
-    if (this.#dropped > 0) {
-      const line = Buffer.from(`${this.#around.dropped(this.#dropped)}\n`)
-      this.#lines.unshift(line)
-      this.#buffered += line.byteLength
-      this.#dropped = 0
-    }
     let bytes = 0
     let count = 0
     for (const line of this.#lines) {

@@ -53,11 +53,7 @@ export class OtlpSignalExporter<Items> {
   }
 
   export(items: Items, done: (result: ExportResult) => void): void {
-    const sending = this.#send(items).then((reason) => {
-      if (reason === undefined) this.#collector.succeeded(this.#signal)
-      else this.#collector.failed(this.#signal, reason)
-      done(reason === undefined ? { code: ExportResultCode.SUCCESS } : failure(reason))
-    })
+    const sending = this.#finish(items, done)
     this.#underWay.add(sending)
     void sending.finally(() => this.#underWay.delete(sending))
   }
@@ -68,6 +64,13 @@ export class OtlpSignalExporter<Items> {
 
   shutdown(): Promise<void> {
     return this.forceFlush()
+  }
+
+  async #finish(items: Items, done: (result: ExportResult) => void): Promise<void> {
+    const reason = await this.#send(items)
+    if (reason === undefined) this.#collector.succeeded(this.#signal)
+    else this.#collector.failed(this.#signal, reason)
+    done(reason === undefined ? { code: ExportResultCode.SUCCESS } : failure(reason))
   }
 
   /** Why it failed, if it did. */
