@@ -76,7 +76,7 @@ export const Id: Context.Reference<number | undefined> = Context.Reference<numbe
  * - One run is told to the observer. Its status adds up what the workers report about every second, its control speaks to
  *   all of them, and concurrency and rate are set for each one.
  * - Interrupting it drains all workers and waits for all. Worst case: `shutdown.grace` plus `shutdown.close` of the
- *   task's policy, and 5 seconds; what has not ended by then is killed.
+ *   task's policy, and 2 seconds; what has not ended by then is killed.
  * - A worker that exits, is killed, does not serve within `supervision.startGrace`, or is unhealthy for
  *   `supervision.unhealthyGrace` is started again after a delay, and so is one whose source or Layers fail. Each such end
  *   is logged as a warning. When it is given up, the others are drained, and the run fails with `WorkerGaveUp`.

@@ -154,7 +154,7 @@ const host = Effect.gen(function*() {
   const controlling = Effect.gen(function*() {
     if (seen === undefined || setup.control === undefined) return
     const { inFlight } = yield* seen.control.status
-    if (inFlight === 0) return
+    if (inFlight < setup.workers.count) return
     if (setup.control === "concurrency") yield* seen.control.setConcurrency(3)
     else yield* seen.control[setup.control]
   }).pipe(Effect.delay(50), Effect.forever)

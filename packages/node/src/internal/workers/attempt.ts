@@ -28,7 +28,7 @@ import { spawn, type Spawned } from "./spawn.ts"
 import { watch } from "./watch.ts"
 
 // For what is on its way, and for a busy machine.
-const margin = Duration.seconds(5)
+const margin = Duration.seconds(2)
 
 export interface AttemptOptions {
   readonly copy: Copy

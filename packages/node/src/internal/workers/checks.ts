@@ -36,14 +36,21 @@ const checkHealth = (
     result: result._tag === "Answered" ? { _tag: "Healthy" } : result
   }))
 
+/** It has no number, or may not tell it: that says nothing about how it is. */
+const cannotCount = ({ reason }: Asked): boolean =>
+  reason._tag === "Unsupported" || reason._tag === "Unauthorized"
+
 const checkCount = (
   count: Effect.Effect<Connector.Count, Asked> | undefined,
   within: Duration.Duration
 ): Effect.Effect<CountCheck | undefined> =>
   count === undefined
     ? Effect.undefined
-    : Effect.map(answer(count, within), (result) =>
-      result._tag === "Answered" ? { _tag: "Counted", ...result.value } : result)
+    : answer(Effect.catchIf(count, cannotCount, () => Effect.undefined), within).pipe(
+      Effect.map((result) =>
+        result._tag !== "Answered" ? result : result.value && { _tag: "Counted", ...result.value }
+      )
+    )
 
 export const check = (
   connectors: ReadonlyArray<Run.ConnectorOfRun>,

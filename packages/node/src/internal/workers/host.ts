@@ -35,12 +35,12 @@ export const run = (task: AnyTask, options: Options): Effect.Effect<Outcome.Summ
 const plan = (task: AnyTask, options: Options): Effect.Effect<Described, WorkersRefused> =>
   Effect.suspend(() => {
     const problems: Array<string> = []
-    const attempted = <A>(compute: () => A): A | undefined => {
+    const attempted = <A>(compute: () => A, path = ""): A | undefined => {
       try {
         return compute()
       } catch (error) {
         if (!(error instanceof Policy.PolicyError)) throw error
-        problems.push(...error.problems)
+        problems.push(...error.problems.map((problem) => `${path}${problem}`))
         return undefined
       }
     }
@@ -53,7 +53,7 @@ const plan = (task: AnyTask, options: Options): Effect.Effect<Described, Workers
           "workers consume what one producer produces"
       )
     }
-    attempted(() => Policy.schedule(Restarts.restartPolicy(options.restart)))
+    attempted(() => Policy.schedule(Restarts.restartPolicy(options.restart)), "restart.")
     const entry = problemOf(options.entry)
     if (entry !== undefined) problems.push(entry)
     return described === undefined || problems.length > 0
