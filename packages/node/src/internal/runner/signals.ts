@@ -12,8 +12,8 @@ export interface Signal {
 
 const names: ReadonlyArray<Name> = ["SIGINT", "SIGTERM", "SIGHUP"]
 
-/** In milliseconds: far below what a hand can do, well above what npm takes to pass a signal on. */
-const echo = 50
+/** In milliseconds: what a hand hardly does, and more than npm takes to pass a signal on (40 where there is much to do). */
+const echo = 150
 
 /**
  * A terminal sends Ctrl-C to all programs of its group, and npm sends it to its script once more: under npm, in a
