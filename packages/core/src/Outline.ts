@@ -103,7 +103,9 @@ export interface Step {
  * **Gotchas**
  * They hold for one transaction by itself, for work that can be interrupted and for finalizers and schemas that answer
  * at once. Beside others, it waits for the batches that its dead-letter sink and its source have not confirmed yet.
- * Where results and settlement share one database transaction, a commit that is under way at the deadline is waited for.
+ * Where results and settlement share one database transaction, a commit that is under way at the deadline is waited for:
+ * for as long as the shorter one of `dispatch.timeout` and `settle.timeout`. The delay of a requeue that the engine holds
+ * for its source is not in them, nor is the time at the source.
  * A dead letter that its sink does not take comes again until it does.
  *
  * @category models
