@@ -50,16 +50,16 @@ const make = Effect.sync(() => {
     entries = next
     for (const listener of listeners) listener()
   }
-  const change = (run: Run.Run, patch: Partial<Entry>): void =>
-    changed(entries.map((entry) => entry.run === run ? { ...entry, ...patch } : entry))
+  const patched = (run: Run.Run, patch: Partial<Entry>): ReadonlyArray<Entry> =>
+    entries.map((entry) => entry.run === run ? { ...entry, ...patch } : entry)
   const observer: Run.Observer = {
-    started: (run) => {
-      const closed = entries.filter(({ phase }) => phase === "closed")
-      const kept = closed.length > mostClosed ? entries.filter((entry) => entry !== closed[0]) : entries
-      changed([...kept, { run, phase: "running", startedAt: Date.now(), exit: undefined }])
-    },
-    finished: (run, exit) => change(run, { phase: "closing", exit }),
-    closed: (run, exit) => change(run, { phase: "closed", exit })
+    started: (run) => changed([...entries, { run, phase: "running", startedAt: Date.now(), exit: undefined }]),
+    finished: (run, exit) => changed(patched(run, { phase: "closing", exit })),
+    closed: (run, exit) => {
+      const next = patched(run, { phase: "closed", exit })
+      const closed = next.filter(({ phase }) => phase === "closed")
+      changed(closed.length > mostClosed ? next.filter((entry) => entry !== closed[0]) : next)
+    }
   }
   const runs: Runs["Service"] = {
     all: Effect.sync(() => entries),
