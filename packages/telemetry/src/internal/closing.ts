@@ -11,7 +11,7 @@ export interface Closing {
 
 const settled = (closing: Closing): Promise<unknown> =>
   // What a part of the SDK throws or rejects with at its end was reported as a failed export.
-  Promise.resolve().then(closing.close).catch(() => undefined)
+  Promise.resolve().then(() => closing.close()).catch(() => undefined)
 
 /** Whether all of it ended in time. Worst case: the bound. */
 export const closeAll = async (

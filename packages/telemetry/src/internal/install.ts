@@ -5,6 +5,7 @@
  * At the end the signals are flushed first, together and within `shutdownTimeout`; log files close last, because the
  * end itself may have something to say.
  */
+import { Telemetry } from "@ergon/core"
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs"
 import type { MetricReader } from "@opentelemetry/sdk-metrics"
 import type { Sampler, SpanProcessor } from "@opentelemetry/sdk-trace-base"
@@ -173,7 +174,9 @@ export const install = (
       Context.add(References.MinimumLogLevel, minimum)
     )
     if (console !== undefined) built = Context.add(built, References.LogToStderr, console.stream === "stderr")
-    if (readers.length > 0) built = Context.add(built, Metric.MetricRegistry, registry)
+    if (readers.length > 0) {
+      built = Context.add(built, Metric.MetricRegistry, registry).pipe(Context.add(Telemetry.Histograms, true))
+    }
     services = Context.merge(around, built)
     if (traces === undefined) return built
 

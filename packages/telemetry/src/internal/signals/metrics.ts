@@ -1,6 +1,7 @@
 /**
  * Where metrics go.
  */
+import { Telemetry } from "@ergon/core"
 import type { Resource } from "@opentelemetry/resources"
 import {
   type CollectionResult,
@@ -27,11 +28,22 @@ const withoutUnit = <Point extends MetricData["dataPoints"][number]>(point: Poin
   return { ...point, attributes }
 }
 
-/** Effect tells the unit of a metric as an attribute. It stands in the descriptor by now, and is no label. */
-const unlabelled = (data: MetricData): MetricData => {
+const units: ReadonlyMap<string, string> = new Map(
+  Object.values(Telemetry.metrics).map(({ name, unit }) => [name, unit])
+)
+
+/**
+ * The unit of the engine's metrics stands beside their names. Effect tells the one of others as an attribute, which
+ * stands in the descriptor by now and is no label.
+ */
+const described = (data: MetricData): MetricData => {
+  const unit = units.get(data.descriptor.name) ?? data.descriptor.unit
   // The union is told apart by the type of its points, which stays as it is.
-  const dataPoints = data.dataPoints.map(withoutUnit)
-  return { ...data, dataPoints } as MetricData
+  return {
+    ...data,
+    descriptor: { ...data.descriptor, unit },
+    dataPoints: data.dataPoints.map(withoutUnit)
+  } as MetricData
 }
 
 class Producer implements MetricProducer {
@@ -45,7 +57,7 @@ class Producer implements MetricProducer {
     const { errors, resourceMetrics } = await this.#producer.collect()
     const scopeMetrics = resourceMetrics.scopeMetrics.map(({ metrics, scope }) => ({
       scope,
-      metrics: metrics.map(unlabelled)
+      metrics: metrics.map(described)
     })).filter(({ metrics }) => metrics.length > 0)
     return { errors, resourceMetrics: { ...resourceMetrics, scopeMetrics } }
   }
