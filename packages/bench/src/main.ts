@@ -3,8 +3,10 @@
  */
 import { engine } from "./engine/bench.ts"
 import { sqlite } from "./sqlite/bench.ts"
+import { telemetry } from "./telemetry/bench.ts"
+import { workers } from "./workers/bench.ts"
 
-const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = { engine, sqlite }
+const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = { engine, sqlite, telemetry, workers }
 
 const names = Object.keys(benches)
 const [name, ...flags] = process.argv.slice(2)

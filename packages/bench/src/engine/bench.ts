@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { atLeast, atMost, type Goal, median, print, type Row } from "../report.ts"
 import { bareLoop } from "./bareLoop.ts"
 import { byHand } from "./byHand.ts"
-import { ergon } from "./ergon.ts"
+import { ergon, failing } from "./ergon.ts"
 import { flatness } from "./memory.ts"
 import { encoded, Payloads } from "./payload.ts"
 
@@ -27,7 +27,7 @@ const cases = (size: number): ReadonlyArray<Case> => [
     name: "(d) ergon, 3 attempts, 1 % fail, 64",
     count: size,
     run: (source) =>
-      ergon(source, { loop: { concurrency: 64 }, process: { retry: { maxAttempts: 3, backoff: 0 } } }, true)
+      ergon(source, { loop: { concurrency: 64 }, process: { retry: { maxAttempts: 3, backoff: 0 } } }, failing())
   },
   { name: "(e) ergon, 1", count: size, run: (source) => ergon(source, { loop: { concurrency: 1 } }) },
   { name: "(e) ergon, 1,024", count: size, run: (source) => ergon(source, { loop: { concurrency: 1024 } }) }

@@ -8,14 +8,18 @@ class Unlucky {
 
 const unlucky = new Unlucky()
 
-/** The engine itself, over the same source. With `failing` every hundredth first attempt fails. */
+/** A program of which every hundredth attempt fails. */
+export const failing = (): () => Effect.Effect<void, Unlucky> => {
+  let attempt = 0
+  return () => ++attempt % 100 === 0 ? Effect.fail(unlucky) : Effect.void
+}
+
+/** The engine itself, over the same source. */
 export const ergon = (
   source: Connector.SourceService,
   policy: Policy.Input,
-  failing = false
+  program: () => Effect.Effect<void, Unlucky> = noop
 ): Effect.Effect<Outcome.Summary, unknown> => {
-  let attempt = 0
-  const program = failing ? () => ++attempt % 100 === 0 ? Effect.fail(unlucky) : Effect.void : noop
   return Task.run(Task.consumer("bench", Payloads, program).pipe(Task.policy(policy))).pipe(
     Effect.provide(Connector.layerSource(Payloads, Effect.succeed(source)))
   )
