@@ -13,6 +13,7 @@ export const moment = (patch: Partial<Moment> = {}): Moment => ({
   failed: 4,
   retries: 2,
   waiting: 3788,
+  known: 5000,
   limit: Infinity,
   streaming: false,
   graceLeft: undefined,

@@ -16,8 +16,8 @@ describe("a line of progress", () => {
   })
 
   it("says only what is done where the source cannot count", () => {
-    expect(plain({ waiting: undefined })).toContain("orders  1,204 done  312/s")
-    expect(plain({ waiting: undefined })).not.toContain("left")
+    expect(plain({ waiting: undefined, known: undefined })).toContain("orders  1,204 done  312/s")
+    expect(plain({ waiting: undefined, known: undefined })).not.toContain("left")
   })
 
   it("says that it drains, how much is left, and how long that may take", () => {

@@ -27,19 +27,23 @@ describe("the rate", () => {
 })
 
 describe("what is to come", () => {
-  it("is what is done, in flight and waiting, up to the limit", () => {
-    expect(totalOf(moment({ done: 10, inFlight: 2, waiting: 88 }))).toBe(100)
-    expect(totalOf(moment({ done: 10, inFlight: 2, waiting: 88, limit: 50 }))).toBe(50)
+  it("is what the source held and what was fetched by then, up to the limit", () => {
+    expect(totalOf(moment({ done: 10, inFlight: 2, known: 100 }))).toBe(100)
+    expect(totalOf(moment({ done: 10, inFlight: 2, known: 100, limit: 50 }))).toBe(50)
+  })
+
+  it("is at least what is done and in flight: more may have come since", () => {
+    expect(totalOf(moment({ done: 100, inFlight: 2, known: 100 }))).toBe(102)
   })
 
   it("is the limit where the source cannot count, and unknown without one", () => {
-    expect(totalOf(moment({ waiting: undefined, limit: 50 }))).toBe(50)
-    expect(totalOf(moment({ waiting: undefined }))).toBeUndefined()
+    expect(totalOf(moment({ known: undefined, limit: 50 }))).toBe(50)
+    expect(totalOf(moment({ known: undefined }))).toBeUndefined()
   })
 
   it("takes its time at the rate of now", () => {
-    expect(timeLeft(moment({ done: 10, inFlight: 0, waiting: 90, rate: 10 }))).toBe(9000)
-    expect(timeLeft(moment({ done: 10, waiting: 90, rate: 0 }))).toBeUndefined()
-    expect(timeLeft(moment({ waiting: undefined, limit: 50, rate: 10 }))).toBeUndefined()
+    expect(timeLeft(moment({ done: 10, inFlight: 0, known: 100, rate: 10 }))).toBe(9000)
+    expect(timeLeft(moment({ done: 10, known: 100, rate: 0 }))).toBeUndefined()
+    expect(timeLeft(moment({ known: undefined, limit: 50, rate: 10 }))).toBeUndefined()
   })
 })

@@ -21,8 +21,10 @@ export interface Moment {
   readonly succeeded: number
   readonly failed: number
   readonly retries: number
-  /** What the source says it still holds; `undefined` where it cannot count. */
+  /** What the source held when it was asked last; `undefined` where it cannot count. */
   readonly waiting: number | undefined
+  /** What it held then and what had been fetched from it by then: all that is known of. */
+  readonly known: number | undefined
   readonly limit: number
   /** Whether the run goes on when the source is empty. */
   readonly streaming: boolean
@@ -55,16 +57,16 @@ export const rateOf = (samples: ReadonlyArray<Sample>): number => {
     : (last.done - first.done) / (last.at - first.at) * 1000
 }
 
-/** Of all that is known to come, what is done included; `undefined` where nobody knows. */
-export const totalOf = ({ done, inFlight, limit, waiting }: Moment): number | undefined => {
-  if (waiting === undefined) return Number.isFinite(limit) ? limit : undefined
-  return Math.min(limit, done + inFlight + waiting)
+/** All of it, what is done included; `undefined` where nobody knows. */
+export const totalOf = ({ done, inFlight, known, limit }: Moment): number | undefined => {
+  if (known === undefined) return Number.isFinite(limit) ? limit : undefined
+  return Math.min(limit, Math.max(known, done + inFlight))
 }
 
 /** In milliseconds; `undefined` while nobody can know. */
 export const timeLeft = (moment: Moment): number | undefined => {
   const total = totalOf(moment)
-  return total === undefined || moment.waiting === undefined || moment.rate <= 0
+  return total === undefined || moment.known === undefined || moment.rate <= 0
     ? undefined
     : Math.max(0, total - moment.done) / moment.rate * 1000
 }

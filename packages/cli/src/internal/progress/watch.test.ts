@@ -33,7 +33,14 @@ describe("a watch over runs", () => {
 
       expect(watch.moments()).toMatchObject([{ task: "orders", kind: "consumer", phase: "running", waiting: 3 }])
       now += 1000
-      expect(watch.moments()).toMatchObject([{ done: 1, inFlight: 1, succeeded: 1, waiting: 3, graceLeft: undefined }])
+      expect(watch.moments()).toMatchObject([{
+        done: 1,
+        inFlight: 1,
+        succeeded: 1,
+        waiting: 3,
+        known: 5,
+        graceLeft: undefined
+      }])
 
       yield* control.drain
       expect(watch.moments()).toMatchObject([{ phase: "draining", graceLeft: 30_000 }])

@@ -9,9 +9,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { doneOf, type Moment, rateOf, type Sample, sampled } from "./measure.ts"
 
+/** What a source held, and what had been fetched from it by then. */
+interface Held {
+  readonly waiting: number
+  readonly known: number
+}
+
 interface Seen {
   samples: ReadonlyArray<Sample>
-  waiting: number | undefined
+  held: Held | undefined
   askedAt: number
   isAsking: boolean
   drainingSince: number | undefined
@@ -26,13 +32,14 @@ export interface Watch {
 
 const asking = 1000
 
-const waitingOf = (run: Run): Effect.Effect<number | undefined> =>
-  Effect.flatMap(run.connectors, (connectors) => {
-    const source = connectors.find(({ count, role }) => role === "source" && count !== undefined)
-    return source?.count === undefined
-      ? Effect.succeed(undefined)
-      // What is in flight there is in flight here, or with other consumers.
-      : Effect.map(source.count, ({ delayed, ready }) => ready + delayed)
+const heldBy = (run: Run): Effect.Effect<Held | undefined> =>
+  Effect.gen(function*() {
+    const source = (yield* run.connectors).find(({ count, role }) => role === "source" && count !== undefined)
+    if (source?.count === undefined) return undefined
+    const { delayed, ready } = yield* source.count
+    const { fetched } = yield* run.control.status
+    // What is in flight there was fetched here, or by other consumers.
+    return { waiting: ready + delayed, known: fetched + ready + delayed }
   }).pipe(Effect.catchCause(() => Effect.succeed(undefined)))
 
 const phaseOf = (entry: Entry, status: Status): Moment["phase"] => {
@@ -51,11 +58,11 @@ export const make = (runs: Runs["Service"], now: () => number = Date.now): Watch
     if (state.isAsking || now() - state.askedAt < asking) return
     state.isAsking = true
     state.askedAt = now()
-    Effect.runCallback(waitingOf(run), {
+    Effect.runCallback(heldBy(run), {
       signal: controller.signal,
       onExit: (exit) => {
         state.isAsking = false
-        if (exit._tag === "Success") state.waiting = exit.value
+        if (exit._tag === "Success") state.held = exit.value
       }
     })
   }
@@ -67,7 +74,7 @@ export const make = (runs: Runs["Service"], now: () => number = Date.now): Watch
     const done = doneOf(status)
     const at = now()
     const before = seen.get(run) ??
-      { samples: [], waiting: undefined, askedAt: -Infinity, isAsking: false, drainingSince: undefined }
+      { samples: [], held: undefined, askedAt: -Infinity, isAsking: false, drainingSince: undefined }
     seen.set(run, before)
     before.samples = sampled(before.samples, { at, done })
     if (status.phase === "draining") before.drainingSince ??= at
@@ -84,7 +91,8 @@ export const make = (runs: Runs["Service"], now: () => number = Date.now): Watch
       succeeded: status.summary.succeeded,
       failed: status.summary.failed + status.summary.timeout,
       retries: status.summary.retries,
-      waiting: before.waiting,
+      waiting: before.held?.waiting,
+      known: before.held?.known,
       limit: run.policy.loop.limit,
       streaming: run.policy.loop.streaming,
       graceLeft: before.drainingSince === undefined ? undefined : Math.max(0, grace - (at - before.drainingSince)),

@@ -21,7 +21,8 @@ const settings = Config.all({
   count: Config.Int("orderCount").pipe(Config.withDefault(3)),
   /** Quantities from here on are out of stock. */
   stock: Config.Int("stock").pipe(Config.withDefault(1000)),
-  work: Config.Duration("work").pipe(Config.withDefault(Duration.zero))
+  work: Config.Duration("work").pipe(Config.withDefault(Duration.zero)),
+  tells: Config.Boolean("tells").pipe(Config.withDefault(false))
 })
 
 const source = Layer.unwrap(Effect.map(settings, ({ count }) =>
@@ -33,7 +34,8 @@ const source = Layer.unwrap(Effect.map(settings, ({ count }) =>
 
 const orders = Task.consumer("orders", Orders, ({ payload }) =>
   Effect.gen(function*() {
-    const { stock, work } = yield* settings
+    const { stock, tells, work } = yield* settings
+    if (tells) yield* Effect.logInfo(`${payload.id} begins`)
     yield* Effect.sleep(work)
     if (payload.quantity >= stock) return yield* new OutOfStock({ order: payload.id })
     if (payload.quantity % 100 === 0) yield* Effect.logInfo(`${payload.id} is a hundredth`)
@@ -52,7 +54,7 @@ const settingsTask = Task.make(
     const url = yield* Config.String("databaseUrl").pipe(Config.withDefault("none"))
     const token = yield* Config.Redacted("apiToken").pipe(Config.option)
     const nested = yield* Config.Int("maxShards").pipe(Config.nested("pipeline"), Config.withDefault(0))
-    yield* Effect.logInfo(`url=${url} shards=${nested} token=${JSON.stringify(token)}`)
+    yield* Effect.logInfo(`url=${url} shards=${nested} token=${JSON.stringify(token)} real=${process.env["API_TOKEN"]}`)
   })
 )
 
