@@ -279,7 +279,7 @@ describe("the worst case of a transaction", () => {
           assert.isNotEmpty(worst.missing)
         }
       }),
-    { timeout: 60_000, arbitrary: { runs: 300, size: 60 } }
+    { timeout: 60_000, arbitrary: { runs: 200, size: 60 } }
   )
 
   it.effect.prop(
@@ -481,7 +481,7 @@ describe("the worst case of the wait for a first delivery", () => {
         const fiber = yield* Effect.forkChild(
           Effect.provide(Task.run(task), Connector.layerSource(Numbers, Effect.succeed(service)))
         )
-        yield* TestClock.adjust("10 seconds")
+        yield* TestClock.adjust("5 seconds")
         const stopping = yield* Effect.forkChild(Fiber.interrupt(fiber))
         yield* TestClock.adjust("1 minute")
         yield* Fiber.join(stopping)
