@@ -56,7 +56,10 @@ export interface FilterInput {
 const readAs = (path: string, text: Option.Option<string>): Effect.Effect<Policy.Input | undefined> =>
   Option.isNone(text) || text.value.trim() === ""
     ? Effect.succeed(undefined)
-    : Effect.catch(Policy.fromStrings({ [path]: text.value }), () => Effect.succeed(undefined))
+    : Effect.match(Policy.fromStrings({ [path]: text.value }), {
+      onFailure: () => undefined,
+      onSuccess: (input) => input
+    })
 
 const duration = (name: string, text: Option.Option<string>, problems: Array<string>) =>
   Effect.map(readAs("process.retry.backoff", text), (read) => {

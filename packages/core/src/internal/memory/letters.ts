@@ -10,7 +10,7 @@ import { DispatchError, LettersError } from "../../ConnectorError.ts"
 import { DeadLetter } from "../../DeadLetter.ts"
 import { InvalidRequest } from "../../Reason.ts"
 import type { Transaction } from "../../Transaction.ts"
-import { Ledger } from "./ledger.ts"
+import type { Ledger } from "./ledger.ts"
 import { recordKey } from "./record.ts"
 import type { Buried, Store } from "./store.ts"
 
