@@ -98,9 +98,12 @@ export const killAll = (): void => {
   compiled = undefined
 }
 
-export const start = (scenario: Scenario, env: NodeJS.ProcessEnv = {}): Child => {
+export const start = (scenario: Scenario, env: NodeJS.ProcessEnv = {}): Child => startProgram(program, scenario, env)
+
+/** Starts the program of a file, with an argument as JSON. */
+export const startProgram = (file: string, argument: unknown, env: NodeJS.ProcessEnv = {}): Child => {
   compiled ??= mkdtempSync(join(tmpdir(), "ergon-runner-"))
-  const child = spawn(process.execPath, ["--conditions=@ergon/source", program, JSON.stringify(scenario)], {
+  const child = spawn(process.execPath, ["--conditions=@ergon/source", file, JSON.stringify(argument)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: compiled, ...env }
   })

@@ -2,7 +2,7 @@
  * What runs beside the program of a process: its endpoint, its supervision. Each is a Layer that is built before the
  * program and closed after it, and is loaded only when it is asked for.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { Runs } from "../../Runs.ts"
 import type { Shutdown } from "./shutdown.ts"
@@ -19,4 +19,8 @@ export interface PartOptions {
  * The parts that the options ask for, the outermost first. To load one is to import its module:
  * `Effect.map(Effect.promise(() => import("../http/part.ts")), ({ part }) => part(options))`.
  */
-export const parts = (_options: PartOptions): ReadonlyArray<Effect.Effect<Part>> => []
+export const parts = ({ supervision }: PartOptions): ReadonlyArray<Effect.Effect<Part>> => [
+  ...(supervision === false
+    ? []
+    : [Effect.map(Effect.promise(() => import("../supervision/part.ts")), ({ part }) => part)])
+]

@@ -37,8 +37,7 @@ const checkHealth = (
   }))
 
 /** It has no number, or may not tell it: that says nothing about how it is. */
-const cannotCount = ({ reason }: Asked): boolean =>
-  reason._tag === "Unsupported" || reason._tag === "Unauthorized"
+const cannotCount = ({ reason }: Asked): boolean => reason._tag === "Unsupported" || reason._tag === "Unauthorized"
 
 const checkCount = (
   count: Effect.Effect<Connector.Count, Asked> | undefined,
@@ -47,9 +46,7 @@ const checkCount = (
   count === undefined
     ? Effect.undefined
     : answer(Effect.catchIf(count, cannotCount, () => Effect.undefined), within).pipe(
-      Effect.map((result) =>
-        result._tag !== "Answered" ? result : result.value && { _tag: "Counted", ...result.value }
-      )
+      Effect.map((result) => result._tag !== "Answered" ? result : result.value && { _tag: "Counted", ...result.value })
     )
 
 export const check = (
