@@ -15,7 +15,7 @@ import { index, ofPackage } from "./pages.ts"
 import { type PolicyField, policyPage } from "./policy.ts"
 import { read } from "./signatures.ts"
 import { publicModules } from "./symbols.ts"
-import { type TelemetryNames, telemetryPage } from "./telemetry.ts"
+import { type TelemetryNames, signalsPage } from "./signals.ts"
 
 const write = process.argv.includes("--write")
 const workspace = load(root)
@@ -39,7 +39,7 @@ const pages = [
   errorPage(catalogue(all)),
   policyPage(fields),
   commandsPage(await Effect.runPromise(commandDocs)),
-  telemetryPage(names)
+  signalsPage(names)
 ].map((page) => ({ path: path.posix.join("docs/reference", page.path), text: `${page.text}\n` }))
 
 const present = filesBelow(root, "docs/reference", (file) => file.endsWith(".md"))

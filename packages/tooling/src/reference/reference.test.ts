@@ -9,7 +9,7 @@ import { missing } from "./missing.ts"
 import { ofPackage } from "./pages.ts"
 import { commandsPage } from "./commands.ts"
 import { policyPage } from "./policy.ts"
-import { telemetryPage } from "./telemetry.ts"
+import { signalsPage } from "./signals.ts"
 import { publicModules } from "./symbols.ts"
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "ergon-reference-"))
@@ -190,7 +190,7 @@ describe("the fields of the policy", () => {
 
 describe("the names of telemetry", () => {
   it("have a table each, with what each means", () => {
-    const { text } = telemetryPage({
+    const { text } = signalsPage({
       spans: { run: { name: "run", of: "task", kind: "internal", doc: "A whole run." } },
       attributes: { task: "ergon.task", outcome: "ergon.outcome" },
       meanings: { task: "The name of the task.", outcome: "How it ended." },

@@ -33,11 +33,11 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
 
 const followed = { task: " <task>", connector: " <connector>", attempt: "" }
 
-export const telemetryPage = ({ attributes, meanings, metrics, spans }: TelemetryNames): Page => ({
-  path: "telemetry.md",
+export const signalsPage = ({ attributes, meanings, metrics, spans }: TelemetryNames): Page => ({
+  path: "signals.md",
   text: [
     "<!-- Generated from the names in @ergon/core by `npm run docs:generate`. -->",
-    "# Telemetry",
+    "# Spans, attributes and metrics",
     "The names of spans, attributes and metrics are a contract. Where the semantic conventions of OpenTelemetry have a " +
     "name it is theirs, everything else begins with `ergon.`. Payloads and configuration are in none of them.",
     "## Spans",
