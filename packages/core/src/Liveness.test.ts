@@ -63,10 +63,10 @@ describe("a fetch", () => {
 
 describe("a transaction", () => {
   it("worked on for longer than its threshold is unhealthy", () => {
-    assert.isTrue(Liveness.isHealthy(follow(times(12, { status: { oldestSince: 0, inFlight: 1 } }))))
-    const health = follow(times(13, { status: { oldestSince: 0, inFlight: 1 } }))
+    assert.isTrue(Liveness.isHealthy(follow(times(15, { status: { oldestSince: 0, inFlight: 1 } }))))
+    const health = follow(times(16, { status: { oldestSince: 0, inFlight: 1 } }))
     assert.deepStrictEqual(tags(health), ["TransactionStuck"])
-    assert.include(health.reasons[0]!.message, "for 2m 10s, more than 2m (supervision.thresholds.transaction)")
+    assert.include(health.reasons[0]!.message, "for 2m 40s, more than 2m 30s (supervision.thresholds.transaction)")
   })
 
   it("without a deadline has no threshold", () => {

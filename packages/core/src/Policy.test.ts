@@ -77,7 +77,9 @@ describe("what follows from other fields", () => {
 
   it("thresholds follow the timeouts; without a deadline there is none for transactions", () => {
     const { thresholds } = Policy.make({ transaction: { timeout: "10 seconds" } }).supervision
-    assert.deepStrictEqual([thresholds.fetch, thresholds.transaction].map(seconds), [37, 70])
+    assert.deepStrictEqual([thresholds.fetch, thresholds.transaction].map(seconds), [37, 100])
+    const patient = Policy.make({ exception: { timeout: "1 second", retry: { maxAttempts: 3, backoff: "2 seconds" } } })
+    assert.strictEqual(seconds(patient.supervision.thresholds.transaction), 60 + 3 + 4 + 2)
     assert.strictEqual(
       seconds(Policy.make({ transaction: { timeout: null } }).supervision.thresholds.transaction),
       Infinity

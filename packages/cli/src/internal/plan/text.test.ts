@@ -127,8 +127,8 @@ describe("the plan", () => {
       "  supervision.unhealthyGrace          30 seconds    default",
       "  supervision.thresholds.fetch        37 seconds",
       "      from fetch.timeout + fetch.empty.cap",
-      "  supervision.thresholds.transaction  2 minutes",
-      "      from transaction.timeout + exception.timeout + settle.timeout"
+      "  supervision.thresholds.transaction  150 seconds",
+      "      from transaction.timeout + all tries of exception + 2 x exception.timeout"
     ])
   })
 

@@ -4,11 +4,16 @@
 import * as Duration from "effect/Duration"
 import type { Description } from "./description.ts"
 import type { Effective, Explicit } from "./field.ts"
+import { longestWaits } from "./schedule.ts"
 
 const longestWaitForFetch = Duration.seconds(30)
 
+/** Its tries, and the dead letter: the batch in flight at its sink and the one that has it. */
+const longestException = ({ retry, timeout }: Explicit<Description>["exception"]): Duration.Duration =>
+  Duration.sum(Duration.times(timeout, retry.maxAttempts + 2), Duration.millis(longestWaits(retry)))
+
 export const derive = (explicit: Explicit<Description>): Effective<Description> => {
-  const { exception, fetch, loop, settle, supervision, transaction } = explicit
+  const { exception, fetch, loop, supervision, transaction } = explicit
   const { backoff, multiplier } = fetch.empty
   const cap = fetch.empty.cap ?? Duration.max(Duration.seconds(5), backoff)
   const { retry: { backoff: retryBackoff = backoff, multiplier: retryMultiplier = multiplier, jitter } } = fetch
@@ -32,7 +37,7 @@ export const derive = (explicit: Explicit<Description>): Effective<Description> 
       thresholds: {
         fetch: supervision.thresholds.fetch ?? Duration.sum(timeout, cap),
         transaction: supervision.thresholds.transaction ??
-          Duration.sum(transaction.timeout, Duration.sum(exception.timeout, settle.timeout))
+          Duration.sum(transaction.timeout, longestException(exception))
       }
     }
   }

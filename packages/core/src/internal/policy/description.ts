@@ -176,7 +176,7 @@ export const description = {
         })
       ),
       transaction: derived(
-        "transaction.timeout + exception.timeout + settle.timeout",
+        "transaction.timeout + all tries of exception + 2 x exception.timeout",
         boundOrNone({
           default: Duration.infinity,
           doc: "A transaction that runs for so long is unhealthy; no deadline, no threshold."
