@@ -100,7 +100,8 @@ const listed = (task: Transactional, filter: Redrive.Filter, json: boolean) =>
     const limit = filter.limit ?? mostRows
     const found = yield* Stream.runCollect(Redrive.letters(task, { ...filter, limit: limit + 1 }))
     if (found.length === 0) return yield* notice(`no dead letters of "${task.name}"${isNarrow(filter) ? " match" : ""}`)
-    const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+    // A terminal that some tool made may not say how wide it is.
+    const width = process.stdout.isTTY ? process.stdout.columns || 80 : Infinity
     yield* print(lettersTable(found.slice(0, limit), yield* Clock.currentTimeMillis, width))
     if (found.length > limit) yield* notice(`these are the oldest ${limit}, and there are more: --limit N shows them`)
   })
