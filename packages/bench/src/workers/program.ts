@@ -74,9 +74,9 @@ const task = Task.consumer("measured", Numbers, () => what[setup.task]).pipe(
 const host = Effect.gen(function*() {
   const observer = yield* Observer
   say(`spawning ${Date.now()}`)
-  const run = setup.workers === 0
-    ? Effect.asVoid(Task.run(task))
-    : Effect.asVoid(Workers.run(task, { count: setup.workers, entry: import.meta.filename }))
+  const run: Effect.Effect<unknown, unknown> = setup.workers === 0
+    ? Task.run(task)
+    : Workers.run(task, { count: setup.workers, entry: import.meta.filename })
   yield* Effect.provideService(run, Observer, {
     ...observer,
     closed: (run, exit) => {

@@ -34,7 +34,7 @@ export const problemOf = (entry: Options["entry"]): string | undefined => {
 // A worker starts with little memory for what is new, and most of what it loads at its start is; a larger young generation
 // is faster where a task makes much garbage, and costs up to three times its size.
 const youngGeneration = "--max-semi-space-size"
-const megabytes = 4
+const megabytes = 2
 
 const evaluating = new Set(["-e", "--eval", "-p", "--print", "-pe"])
 
