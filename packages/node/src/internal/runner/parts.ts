@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { Runs } from "../../Runs.ts"
+import { workerId } from "../workers/role.ts"
 import type { Shutdown } from "./shutdown.ts"
 
 /** A part may use what is above it; one that cannot start fails the run. */
@@ -17,10 +18,11 @@ export interface PartOptions {
 
 /**
  * The parts that the options ask for, the outermost first. To load one is to import its module:
- * `Effect.map(Effect.promise(() => import("../http/part.ts")), ({ part }) => part(options))`.
+ * `Effect.map(Effect.promise(() => import("../http/part.ts")), ({ part }) => part(options))`. A worker has none: its host
+ * looks after it, and the port is the host's.
  */
 export const parts = ({ supervision }: PartOptions): ReadonlyArray<Effect.Effect<Part>> => [
-  ...(supervision === false
+  ...(supervision === false || workerId() !== undefined
     ? []
     : [Effect.map(Effect.promise(() => import("../supervision/part.ts")), ({ part }) => part)])
 ]
