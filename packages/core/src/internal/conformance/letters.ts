@@ -245,7 +245,7 @@ const soon = (trial: Trial): number => Math.min(trial.time.quiet, trial.soon)
 const goingBack: ReadonlyArray<SourceLaw> = [
   {
     name: "what is put back is delivered again with a count of 0",
-    applies: all(settlesEach, has("letters"), has("putBack")),
+    applies: all(has("letters"), has("putBack"), settlesEach),
     check: Effect.fnUntraced(function*(trial) {
       const kept = yield* ownLetters(trial)
       const before = yield* deliveredTwice(trial, kept.source)
@@ -261,7 +261,7 @@ const goingBack: ReadonlyArray<SourceLaw> = [
   },
   {
     name: "putting back twice changes nothing",
-    applies: all(settlesEach, has("letters"), has("putBack")),
+    applies: all(has("letters"), has("putBack"), settlesEach),
     check: Effect.fnUntraced(function*(trial) {
       const kept = yield* ownLetters(trial)
       yield* several(kept, 1)
@@ -280,7 +280,7 @@ const goingBack: ReadonlyArray<SourceLaw> = [
   },
   {
     name: "what is taken back is delivered again with a count of 0",
-    applies: all(settlesEach, has("takeBack")),
+    applies: all(has("takeBack"), settlesEach),
     check: Effect.fnUntraced(function*(trial) {
       const source = yield* trial.open()
       const before = yield* deliveredTwice(trial, source)
@@ -292,7 +292,7 @@ const goingBack: ReadonlyArray<SourceLaw> = [
   },
   {
     name: "taking back twice changes nothing",
-    applies: all(settlesEach, has("takeBack")),
+    applies: all(has("takeBack"), settlesEach),
     check: Effect.fnUntraced(function*(trial) {
       const source = yield* trial.open()
       const transactions = trial.transactions(2)
@@ -310,7 +310,7 @@ const goingBack: ReadonlyArray<SourceLaw> = [
 export const ownLettersLaws: ReadonlyArray<SourceLaw> = [
   ...readingLaws.map(({ check, name }): SourceLaw => ({
     name,
-    applies: all(settlesEach, has("letters")),
+    applies: all(has("letters"), settlesEach),
     check: (trial) => Effect.flatMap(ownLetters(trial), check)
   })),
   ...goingBack

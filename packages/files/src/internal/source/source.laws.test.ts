@@ -83,6 +83,7 @@ const positions = "the source commits positions: it is told only that everything
 const ours = "a delivery is ours for as long as the connector lives"
 const uncut = `${ours}, and the harness cannot cut its connection`
 
+const unread = "the source's dead letters cannot be read"
 const inapplicable = {
   "unsettled deliveries never exceed the prefetch": "nothing is pushed: there is no prefetch",
   "the order of each key is kept": "the source keeps one order for all",
@@ -101,6 +102,14 @@ const inapplicable = {
   "resolving claims one transaction by its id": "the source has no resolve",
   "resolving an unknown id fails with NotFound": "the source has no resolve",
   "the count is truthful": "the source has no count",
+  "letters are listed oldest first, as they were given up": unread,
+  "pages of letters miss none while others come and go": unread,
+  "letters are found by the id of their transaction": unread,
+  "a removed letter is gone, and no other": unread,
+  "what is put back is delivered again with a count of 0": unread,
+  "putting back twice changes nothing": unread,
+  "what is taken back is delivered again with a count of 0": "the source takes nothing back",
+  "taking back twice changes nothing": "the source takes nothing back",
   "no secret shows in an error, a log or a span": "the harness has no secrets"
 }
 
