@@ -20,8 +20,7 @@ const json = ({ stdout }: End): unknown => JSON.parse(stdout)
 
 /** Refused: nothing on stdout, exit code 2, and a message that names what is valid. */
 const refused = (end: End, ...parts: ReadonlyArray<string | RegExp>): void => {
-  expect(end.code, end.stderr).toBe(2)
-  expect(end.stdout).toBe("")
+  expect(end).toMatchObject({ code: 2, stdout: "" })
   expect(end.stderr).toMatch(/^ergon: /)
   for (const part of parts) expect(end.stderr).toMatch(part)
 }
@@ -148,6 +147,7 @@ describe("a line that cannot be read", () => {
       ergon("run orders --worker-kind tread --workers two"),
       ergon("list orders")
     ])
+    expect(command.signal).toBeNull()
     refused(command, /there is no command "rnu"\. Did you mean "run"\?/)
     refused(flag, /there is no flag --limt\. Did you mean "--limit"\?/)
     refused(policy, /Did you mean "--process-timeout"\?/, /Did you mean "--quiet"\?/)
@@ -166,6 +166,7 @@ describe("a line that cannot be read", () => {
     const end = await ergon("run orders numbers --process-retry-max-attempts x --limit -1 --http-port y", {
       env: { ERGON_ORDERS_LOPP_LIMIT: "3", ERGON_NUMBERS_LOOP_CONCURRENCY: "none", ERGON_WORKERS: "0" }
     })
+    expect(end.stderr.match(/^- /gm)).toHaveLength(6)
     refused(
       end,
       /^ergon: 6 problems:\n/,
@@ -224,8 +225,7 @@ describe("run", () => {
   })
 
   it("serves its endpoint where it is told to", async () => {
-    const [taken] = await Promise.all([ergon("run orders --http-port 0 --json")])
-    expect(taken.code, taken.stderr).toBe(0)
+    expect(await ergon("run orders --http-port 0 --quiet")).toEqual({ code: 0, signal: null, stdout: "", stderr: "" })
   })
 })
 

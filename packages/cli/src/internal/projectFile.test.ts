@@ -67,13 +67,13 @@ describe("projectFile.needsNoProject", () => {
         "x"
       ]]
     ) {
-      expect(needsNoProject(line), line.join(" ")).toBe(true)
+      expect(needsNoProject(line)).toBe(true)
     }
   })
 
   it("is not so for everything else", () => {
     for (const line of [["list"], ["run", "init"], ["run", "--", "--help"]]) {
-      expect(needsNoProject(line), line.join(" ")).toBe(false)
+      expect(needsNoProject(line)).toBe(false)
     }
   })
 })

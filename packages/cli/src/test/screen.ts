@@ -11,7 +11,14 @@ export class ScreenOf {
   }
 
   readonly write = (chunk: string): boolean => {
-    for (const [part] of chunk.matchAll(/\u001b\[\d*[A-Za-z]|[\s\S]/gu)) this.put(part)
+    const [before = "", ...escaped] = chunk.split("\u001b")
+    for (const character of before) this.put(character)
+    for (const piece of escaped) {
+      // An escape ends with its letter.
+      const [code = ""] = /^\[[\d;]*[A-Za-z]/.exec(piece) ?? []
+      this.put(`\u001b${code}`)
+      for (const character of piece.slice(code.length)) this.put(character)
+    }
     return true
   }
 

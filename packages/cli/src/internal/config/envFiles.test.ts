@@ -1,15 +1,14 @@
 import { NodeFileSystem } from "@effect/platform-node"
-import { it } from "@effect/vitest"
 import { Console, Effect } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect } from "vitest"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { load, parse } from "./envFiles.ts"
 
 describe("a .env file", () => {
-  it.effect("is read as people write it", () =>
-    Effect.gen(function*() {
+  it("is read as people write it", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const environment = yield* parse([
         "# comment",
         "export DATABASE_URL=\"postgres://localhost/shop\"",
@@ -29,7 +28,7 @@ describe("a .env file", () => {
         QUOTED: "a b",
         URL: "postgres://localhost/shop/x"
       })
-    }))
+    })))
 })
 
 describe("the files of a command line", () => {
@@ -52,33 +51,33 @@ describe("the files of a command line", () => {
       return { variables, told }
     })
 
-  it.effect("are none unless asked for", () =>
-    Effect.gen(function*() {
+  it("are none unless asked for", () =>
+    Effect.runPromise(Effect.gen(function*() {
       expect(yield* loaded([], {})).toEqual({ variables: {}, told: [] })
       expect(yield* loaded([], { ENV_FILE: "  " })).toEqual({ variables: {}, told: [] })
-    }))
+    })))
 
-  it.effect("win over those given before, and over the one of ENV_FILE", () =>
-    Effect.gen(function*() {
+  it("win over those given before, and over the one of ENV_FILE", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const [a, b] = [join(folder, "a"), join(folder, "b")]
       expect((yield* loaded([a, b], {})).variables).toEqual({ A: "1", B: "2", BOTH: "b" })
       expect((yield* loaded([a], { ENV_FILE: b })).variables).toEqual({ A: "1", B: "2", BOTH: "a" })
-    }))
+    })))
 
-  it.effect("that ENV_FILE names and are not there are a notice", () =>
-    Effect.gen(function*() {
+  it("that ENV_FILE names and are not there are a notice", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { told, variables } = yield* loaded([join(folder, "a")], { ENV_FILE: join(folder, "none") })
       expect(variables).toEqual({ A: "1", BOTH: "a" })
       expect(told).toEqual([
         `ergon: ENV_FILE is "${join(folder, "none")}": there is no such file; going on without it`
       ])
-    }))
+    })))
 
-  it.effect("that are named and not there are errors, all at once", () =>
-    Effect.gen(function*() {
+  it("that are named and not there are errors, all at once", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { message } = yield* Effect.flip(loaded([join(folder, "x"), join(folder, "a"), folder], {}))
       expect(message).toContain("2 problems:")
       expect(message).toContain(`--env-file ${join(folder, "x")}: there is no such file`)
       expect(message).toContain(`--env-file ${folder}: it cannot be read`)
-    }))
+    })))
 })

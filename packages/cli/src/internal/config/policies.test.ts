@@ -1,8 +1,6 @@
-import { Task, Transaction } from "@ergon/core"
-import { Outline } from "@ergon/core"
-import { it } from "@effect/vitest"
+import { Outline, Task, Transaction } from "@ergon/core"
 import { ConfigProvider, Effect } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Project, withTasks } from "../project.ts"
 import { adjust } from "./policies.ts"
 import { provider } from "./provider.ts"
@@ -27,8 +25,8 @@ const valueOf = (task: Task.Any<unknown, never>, path: string) =>
   Outline.of(task).policy.find((field) => field.path === path)?.value
 
 describe("what is laid over the policy of a task", () => {
-  it.effect("flags beat environment beats code", () =>
-    Effect.gen(function*() {
+  it("flags beat environment beats code", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { adjusted: [first, second], problems } = yield* adjusted(
         { loop: { limit: 7 } },
         { ERGON_ORDERS_LOOP_LIMIT: "50", ERGON_ORDERS_LOOP_CONCURRENCY: "4", ERGON_ORDERS_EU_LOOP_CONCURRENCY: "9" }
@@ -39,10 +37,10 @@ describe("what is laid over the policy of a task", () => {
       expect(valueOf(first!.task, "process.retry.maxAttempts")).toBe("2")
       expect(valueOf(second!.task, "loop.concurrency")).toBe("9")
       expect(first!.overlay).toEqual({ loop: { limit: 7, concurrency: 4 } })
-    }))
+    })))
 
-  it.effect("problems of all tasks are told at once", () =>
-    Effect.gen(function*() {
+  it("problems of all tasks are told at once", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { problems } = yield* adjusted({}, {
         ERGON_ORDERS_LOOP_CONCURRENCY: "x",
         ERGON_ORDERS_LOPP_LIMIT: "1",
@@ -50,27 +48,27 @@ describe("what is laid over the policy of a task", () => {
       })
       expect(problems).toHaveLength(3)
       expect(problems.join("\n")).toContain("did you mean ERGON_ORDERS_LOOP_LIMIT?")
-    }))
+    })))
 
-  it.effect("fields that contradict each other are told with their task, once for each", () =>
-    Effect.gen(function*() {
+  it("fields that contradict each other are told with their task, once for each", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { problems } = yield* adjusted({ fetch: { timeout: "1 second" } }, {})
       expect(problems).toEqual([
         expect.stringMatching(/^task "orders": fetch\.timeout: /),
         expect.stringMatching(/^task "orders-eu": fetch\.timeout: /)
       ])
-    }))
+    })))
 
-  it.effect("what is wrong with a task that is not meant does not matter", () =>
-    Effect.gen(function*() {
+  it("what is wrong with a task that is not meant does not matter", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { problems } = yield* adjusted({}, { ERGON_ORDERS_EU_LOOP_CONCURRENCY: "0" }, [orders])
       expect(problems).toEqual([])
-    }))
+    })))
 
-  it.effect("the variables of the runner are no misspelt fields", () =>
-    Effect.gen(function*() {
+  it("the variables of the runner are no misspelt fields", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const http = Task.producer("http", [Transaction.make("1", 1)], () => Effect.void)
       const { problems } = yield* adjusted({}, { ERGON_HTTP_PORT: "80", ERGON_HTTP_HOST: "localhost" }, [http])
       expect(problems).toEqual([])
-    }))
+    })))
 })

@@ -1,7 +1,6 @@
 import { Policy } from "@ergon/core"
-import { it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
 import { flagOf, policyFlags, read, section } from "./policyFlags.ts"
 
 const given = (strings: { readonly [path: string]: string }) =>
@@ -23,8 +22,8 @@ describe("the flags of the policy", () => {
     expect(new Set(Policy.fields.map(({ path }) => flagOf(path))).size).toBe(Policy.fields.length)
   })
 
-  it.effect("say what the fields are", () =>
-    Effect.gen(function*() {
+  it("say what the fields are", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { input, problems } = yield* read(given({
         "process.retry.maxAttempts": "3",
         "process.retry.backoff": "2",
@@ -37,10 +36,10 @@ describe("the flags of the policy", () => {
       expect(Policy.delays(policy.process.retry)).toEqual([2000, 2000])
       expect(policy.loop.streaming).toBe(true)
       expect(policy.transaction.timeout).toEqual(Policy.make({ transaction: { timeout: null } }).transaction.timeout)
-    }))
+    })))
 
-  it.effect("are refused all at once, by the names they were given with", () =>
-    Effect.gen(function*() {
+  it("are refused all at once, by the names they were given with", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const shortcuts = { "loop.concurrency": { flag: "--concurrency", text: Option.some("0") } }
       const { problems } = yield* read(
         given({ "process.retry.maxAttempts": "x", "loop.mode": "bach", "fetch.wait": " " }),
@@ -51,13 +50,13 @@ describe("the flags of the policy", () => {
       expect(problems.join("\n")).toMatch(/^--process-retry-max-attempts: "x" is not valid/m)
       expect(problems.join("\n")).toMatch(/^--loop-mode: "bach" is not valid/m)
       expect(problems.join("\n")).toMatch(/^--fetch-wait has no value/m)
-    }))
+    })))
 
-  it.effect("and their short forms are not given together", () =>
-    Effect.gen(function*() {
+  it("and their short forms are not given together", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const shortcuts = { "loop.limit": { flag: "--limit", text: Option.some("1") } }
       expect((yield* read(given({ "loop.limit": "1" }), shortcuts)).problems)
         .toEqual(["--limit and --loop-limit are the same field: give one of them"])
       expect((yield* read(given({}), shortcuts)).input).toEqual({ loop: { limit: 1 } })
-    }))
+    })))
 })

@@ -1,6 +1,5 @@
-import { it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, it } from "vitest"
 import { provider } from "./provider.ts"
 import { type Flags, read } from "./settings.ts"
 
@@ -20,36 +19,36 @@ const settings = (
   )
 
 describe("the settings of the runner", () => {
-  it.effect("are none unless given", () =>
-    Effect.gen(function*() {
+  it("are none unless given", () =>
+    Effect.runPromise(Effect.gen(function*() {
       expect(yield* settings({})).toEqual({
         settings: { workers: undefined, workerKind: "process", http: undefined },
         problems: []
       })
-    }))
+    })))
 
-  it.effect("come from flags, then from variables", () =>
-    Effect.gen(function*() {
+  it("come from flags, then from variables", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const environment = { ERGON_WORKERS: "2", ERGON_WORKER_KIND: "Thread", ERGON_HTTP_PORT: "8080" }
       expect((yield* settings({}, environment)).settings)
         .toEqual({ workers: 2, workerKind: "thread", http: { port: 8080 } })
       expect((yield* settings({ workers: "4", httpHost: "0.0.0.0" }, environment)).settings)
         .toEqual({ workers: 4, workerKind: "thread", http: { port: 8080, host: "0.0.0.0" } })
-    }))
+    })))
 
-  it.effect("are refused all at once, by the names they were given with", () =>
-    Effect.gen(function*() {
+  it("are refused all at once, by the names they were given with", () =>
+    Effect.runPromise(Effect.gen(function*() {
       const { problems } = yield* settings({ workers: "0", workerKind: "tread" }, { ERGON_HTTP_PORT: "http" })
       expect(problems).toEqual([
         "--workers must be a whole number from 1 to 1024, got \"0\"",
         "--worker-kind must be process or thread, got \"tread\". Did you mean \"thread\"?",
         "ERGON_HTTP_PORT must be a whole number from 0 to 65535, got \"http\""
       ])
-    }))
+    })))
 
-  it.effect("a host alone serves nothing", () =>
-    Effect.gen(function*() {
+  it("a host alone serves nothing", () =>
+    Effect.runPromise(Effect.gen(function*() {
       expect((yield* settings({ httpHost: "localhost" })).problems)
         .toEqual(["--http-host needs a port: give --http-port or ERGON_HTTP_PORT"])
-    }))
+    })))
 })

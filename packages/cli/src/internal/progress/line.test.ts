@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util"
 import { describe, expect, it } from "vitest"
 import { moment } from "../../test/moment.ts"
 import { line, time } from "./line.ts"
@@ -42,7 +43,7 @@ describe("a line of progress", () => {
     for (let width = 1; width <= 120; width++) {
       const text = plain({}, width)
       expect(text.length).toBeLessThanOrEqual(width)
-      if (width >= 6) expect(text.startsWith("order")).toBe(true)
+      expect(text.slice(0, 5)).toBe(width >= 6 ? "order" : text.slice(0, 5))
     }
     expect(plain({}, 40)).toBe("orders  1,204/5,000  312/s  4 failed")
     expect(plain({ phase: "draining", inFlight: 5, graceLeft: 9000 }, 40)).toBe(
@@ -54,7 +55,7 @@ describe("a line of progress", () => {
   it("has colours only where they are wanted, and they take no room", () => {
     const coloured = line(moment({}), 200, true)
     expect(coloured).toContain("\u001b[31m4 failed\u001b[0m")
-    expect(coloured.replace(/\u001b\[[0-9]+m/g, "")).toBe(plain({}))
+    expect(stripVTControlCharacters(coloured)).toBe(plain({}))
     expect(plain({})).not.toContain("\u001b")
   })
 

@@ -7,6 +7,7 @@
  *
  * Whoever writes to stdout or stderr of this process need not know: both are led through here until `close`.
  */
+import { stripVTControlCharacters } from "node:util"
 
 /** As much of a stream as is needed. */
 export interface Screen {
@@ -24,9 +25,7 @@ export interface Terminal {
   readonly close: () => void
 }
 
-const escapes = /\u001b\[[0-9;]*m/g
-
-const widthOf = (line: string): number => line.replace(escapes, "").length
+const widthOf = (line: string): number => stripVTControlCharacters(line).length
 
 /** Where nobody says, as in a terminal that some tool made. */
 const assumed = { columns: 80, rows: 24 }
