@@ -4,6 +4,7 @@
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
+import { pathToFileURL } from "node:url"
 import type { Children, Ended } from "./child.ts"
 import { imageOf } from "./container.ts"
 import { expect, type Files, type Runner } from "./files.ts"
@@ -173,6 +174,18 @@ export const serve = async (
       ...(ended.code === runner.exitCodes.terminated ? [] : failed("SIGTERM", ended))
     ]
   }
+}
+
+/**
+ * What /metrics would tell besides: of workers, which the example has none of, and of what has not happened in it. From
+ * the names module of the packed package.
+ */
+export const declared = async (place: string): Promise<Names> => {
+  const file = path.join(place, "node_modules/@ergon/node/dist/internal/http/names.js")
+  const { families }: { readonly families: Readonly<Record<string, { readonly name: string }>> } = await import(
+    pathToFileURL(file).href
+  )
+  return { metrics: new Set(Object.values(families).map(({ name }) => name)), labels: new Set(["worker"]) }
 }
 
 /** What the project itself says of its policy, decided by the packed core. */

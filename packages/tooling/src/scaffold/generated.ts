@@ -14,17 +14,17 @@ const says = (what: string, ended: Ended, code: number, text: string): ReadonlyA
 export const overwritesNothing = async ({ run }: Children, place: Place): Promise<ReadonlyArray<string>> => {
   const directory = path.join(place.directory, "refusals")
   fs.mkdirSync(path.join(directory, "taken"), { recursive: true })
-  fs.symlinkSync("../node_modules", path.join(directory, "node_modules"))
   fs.writeFileSync(path.join(directory, "taken/mine"), "mine")
   const before = fs.readdirSync(directory, { recursive: true, encoding: "utf8" }).toSorted()
 
   // No file above 1 KiB may be written: what a disk does that fills up in the middle.
-  const limited = "ulimit -f 1; exec node node_modules/.bin/ergon init full"
+  const ergon = path.join(place.directory, "node_modules/.bin/ergon")
+  const limited = `ulimit -f 1; exec node "${ergon}" init full`
   const found = [
-    ...says("a folder that is taken", await run(directory, ["ergon", "init", "taken"]), 2, "is not empty: it has mine"),
-    ...says("a path", await run(directory, ["ergon", "init", "../elsewhere"]), 2, "give its name alone"),
-    ...says("a name", await run(directory, ["ergon", "init", "My Shop"]), 2, "Did you mean \"my-shop\"?"),
-    ...says("a template", await run(directory, ["ergon", "init", "shop", "--template", "hybird"]), 2, "hybrid"),
+    ...says("a folder that is taken", await run(directory, [ergon, "init", "taken"]), 2, "is not empty: it has mine"),
+    ...says("a path", await run(directory, [ergon, "init", "../elsewhere"]), 2, "give its name alone"),
+    ...says("a name", await run(directory, [ergon, "init", "My Shop"]), 2, "Did you mean \"my-shop\"?"),
+    ...says("a template", await run(directory, [ergon, "init", "shop", "--template", "hybird"]), 2, "hybrid"),
     ...says("a full disk", await run(directory, ["sh", "-c", limited]), 1, "could not make")
   ]
   const after = fs.readdirSync(directory, { recursive: true, encoding: "utf8" }).toSorted()

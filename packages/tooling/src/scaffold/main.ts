@@ -11,7 +11,7 @@ import { publishable } from "../architecture/rule.ts"
 import { load, root } from "../workspace/workspace.ts"
 import { children } from "./child.ts"
 import { problemsOfContainer } from "./container.ts"
-import { check, type Project, refuse, runnerOf, runToEnd, serve, startAndInterrupt } from "./example.ts"
+import { check, declared, type Project, refuse, runnerOf, runToEnd, serve, startAndInterrupt } from "./example.ts"
 import { filesIn } from "./files.ts"
 import { overwritesNothing } from "./generated.ts"
 import { problemsOfManifest } from "./kubernetes.ts"
@@ -56,7 +56,11 @@ const checkExample = async ({ name, samples, task, template }: typeof examples[n
   say(problemsOfManifest(files, runner))
   say(problemsOfUnit(files, runner))
   say(problemsOfWorkflow(files, runner))
-  say(problemsOfObservability(files, runner, served.exposed))
+  const named = await declared(place.directory)
+  say(problemsOfObservability(files, runner, {
+    metrics: served.exposed.metrics.union(named.metrics),
+    labels: served.exposed.labels.union(named.labels)
+  }))
   const verdict = verifyUnit(files, runner, place.directory, required)
   say(verdict.problems)
   if (verdict.skipped !== undefined) notes.push(verdict.skipped)
