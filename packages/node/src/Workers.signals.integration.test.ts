@@ -2,9 +2,7 @@ import { afterEach, expect, it } from "vitest"
 import { fill, left } from "./test/folderSource.ts"
 import { cleanUp, gone, type Host, start, summaryOf, temporaryFolder } from "./test/hosted.ts"
 
-afterEach(() => {
-  expect(cleanUp(), "workers that were left behind").toEqual([])
-})
+afterEach(cleanUp)
 
 const many = (count: number, takes: number) => Array.from({ length: count }, () => ({ takes }))
 
@@ -24,7 +22,7 @@ it.each(
   await Promise.all([host.line(/^begin \d+ worker 0/), host.line(/^begin \d+ worker 1/)])
   host.process.kill(signal)
   const end = await host.ended
-  expect(end.code, end.text).toBe(code)
+  expect(end).toMatchObject({ code })
   const count = (what: string): number => end.lines.filter((line) => line.startsWith(what)).length
   expect(count("end ")).toBe(count("begin "))
   expect(count("layers closed")).toBe(2)
@@ -40,7 +38,7 @@ it("the second signal interrupts what runs, in all workers", async () => {
   await host.line(/SIGTERM/)
   host.process.kill("SIGINT")
   const end = await host.ended
-  expect(end.code, end.text).toBe(143)
+  expect(end).toMatchObject({ code: 143 })
   expect(end.text).not.toContain("end 0")
   expect(left(folder)).toEqual({ ready: 100, held: 0, done: 0, failed: 0 })
 })
@@ -52,7 +50,7 @@ it("what a worker of its own is told to end drains, and is started again", async
   const [pid] = await bothBusy(host)
   process.kill(pid!, "SIGTERM")
   const end = await host.ended
-  expect(end.code, end.text).toBe(0)
+  expect(end).toMatchObject({ code: 0 })
   expect(end.text).toMatch(/exit: 'drained by a SIGTERM of its own'/)
   expect(end.lines.filter((line) => line.startsWith("layers of worker"))).toHaveLength(3)
   expect(summaryOf(end)).toMatchObject({ succeeded: 30, failed: 0 })

@@ -5,4 +5,4 @@ import * as Effect from "effect/Effect"
 import { Crunch } from "./crunch.ts"
 import { work } from "./work.ts"
 
-Offload.serve(Crunch, (number) => Effect.sync(() => number + (work() & 0))).pipe(NodeRuntime.runMain)
+Offload.serve(Crunch, (number) => Effect.sync(() => number + work())).pipe(NodeRuntime.runMain)

@@ -51,8 +51,8 @@ export const gone = async (pid: number, within: number): Promise<number> => {
   return performance.now() - from
 }
 
-/** Ends what a test has left, and says what of the workers was still there. */
-export const cleanUp = (): ReadonlyArray<number> => {
+/** Ends what a test has left; a worker that is still there fails the test. */
+export const cleanUp = (): void => {
   for (const host of hosts) host.kill("SIGKILL")
   hosts.clear()
   const orphans = [...workerPids].filter(isAlive)
@@ -60,7 +60,7 @@ export const cleanUp = (): ReadonlyArray<number> => {
   workerPids.clear()
   for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true })
   folders.clear()
-  return orphans
+  if (orphans.length > 0) throw new Error(`workers were left behind: ${orphans.join(", ")}`)
 }
 
 export const start = (setup: Setup): Host => {
