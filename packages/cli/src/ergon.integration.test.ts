@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, describe, expect, it } from "vitest"
-import { cleanUp, type End, ergon, project, shell } from "./test/shell.ts"
+import { begin, cleanUp, type End, ergon, project, shell } from "./test/shell.ts"
 
 const folders: Array<string> = []
 const folder = (): string => {
@@ -225,7 +225,17 @@ describe("run", () => {
   })
 
   it("serves its endpoint where it is told to", async () => {
-    expect(await ergon("run orders --http-port 0 --quiet")).toEqual({ code: 0, signal: null, stdout: "", stderr: "" })
+    const run = begin(["run", "orders", "--http-port", "0"], { env: { WORK: "1 minute", TELLS: "yes" } })
+    await run.until(/order-1 begins/)
+    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(run.text()) ?? []
+    const [ready, status] = await Promise.all([fetch(`${address}/ready`), fetch(`${address}/status`)])
+    expect([ready.status, status.status]).toEqual([200, 200])
+    expect(await status.text()).toContain("\"orders\"")
+    for (const _ of [1, 2]) {
+      run.process.kill("SIGTERM")
+      await run.until(/draining/)
+    }
+    expect((await run.ended).code).toBe(143)
   })
 })
 

@@ -88,9 +88,10 @@ const watched = (child: ChildProcess): Running => {
 /** Begins a command line. */
 export const begin = (
   line: ReadonlyArray<string>,
-  { cwd = project, env, file = bin, stdin }: Setting = {}
+  { cwd = project, env, file, stdin }: Setting = {}
 ): Running => {
-  const child = spawn(process.execPath, [file, ...line], { cwd, env: environment(env), stdio: "pipe" })
+  const options = { cwd, env: environment(env), stdio: "pipe" } as const
+  const child = file === undefined ? spawn(bin, line, options) : spawn(process.execPath, [file, ...line], options)
   child.stdin.on("error", () => {}).end(stdin ?? "")
   return watched(child)
 }
