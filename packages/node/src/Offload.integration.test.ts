@@ -50,7 +50,7 @@ it("calls run at the same time in different threads, the others wait in order", 
       )
       expect(new Set(answers.map(({ thread }) => thread)).size).toBe(2)
       expect(answers[0]!.thread).not.toBe(answers[1]!.thread)
-      expect(order.slice(0, 2).toSorted()).toEqual([300, 301])
+      expect(new Set(order.slice(0, 2))).toEqual(new Set([300, 301]))
     })
   ))
 

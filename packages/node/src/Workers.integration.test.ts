@@ -41,7 +41,7 @@ describe.each(["process", "thread"] as const)("workers as %s", (kind) => {
     const end = await host.ended
     expect(summaryOf(end)).toMatchObject({ fetched: 100, succeeded: 100 })
     const shares = [0, 1, 2].map((id) => end.lines.filter((line) => line.endsWith(` worker ${id}`)).length)
-    expect(shares.toSorted()).toEqual([33, 33, 34])
+    expect(shares.toSorted((a, b) => a - b)).toEqual([33, 33, 34])
   })
 })
 
@@ -61,7 +61,7 @@ it("every line a worker logs says which worker it is, and a program runs in each
     "program in worker 1"
   ])
   const logged = end.lines.filter((line) => line.includes("logged"))
-  expect(logged.map((line) => /worker: (\d)/.exec(line)?.[1]).toSorted()).toEqual(["0", "1"])
+  expect(new Set(logged.map((line) => /worker: (\d)/.exec(line)?.[1]))).toEqual(new Set(["0", "1"]))
 })
 
 it("what cannot run in workers is refused with 2", async () => {
