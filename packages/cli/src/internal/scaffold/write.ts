@@ -11,7 +11,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import type { PlatformError } from "effect/PlatformError"
+import { type PlatformError, systemError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as nodePath from "node:path"
 import type { Target } from "./target.ts"
@@ -43,13 +43,21 @@ const writeAll = (
   }, { discard: true })
 
 /** A rename takes the place of a file without a word: looks first. */
-const move = (fs: FileSystem.FileSystem, from: string, to: string): Effect.Effect<void, unknown> =>
+const move = (fs: FileSystem.FileSystem, from: string, to: string): Effect.Effect<void, PlatformError> =>
   Effect.gen(function*() {
-    if (yield* Effect.isSuccess(fs.lstat(to))) return yield* Effect.fail(new Error(`${to} is there already`))
+    if (yield* Effect.isSuccess(fs.lstat(to))) {
+      return yield* Effect.fail(systemError({
+        _tag: "AlreadyExists",
+        module: "FileSystem",
+        method: "rename",
+        pathOrDescriptor: to,
+        description: `${to} is there already`
+      }))
+    }
     yield* fs.rename(from, to)
   })
 
-const moveInto = (fs: FileSystem.FileSystem, from: string, directory: string): Effect.Effect<void, unknown> =>
+const moveInto = (fs: FileSystem.FileSystem, from: string, directory: string): Effect.Effect<void, PlatformError> =>
   Effect.gen(function*() {
     const entries = yield* fs.readDirectory(from)
     const moved: Array<string> = []
