@@ -38,3 +38,6 @@ export const librarySources = (workspace: Workspace): ReadonlyArray<Source> => {
     !source.isTest && folders.has(source.package) && source.within.startsWith("src/")
   )
 }
+
+/** What a process or a thread of ours begins with is a program: nobody imports it. */
+export const isEntry = (source: Source): boolean => source.within.startsWith("src/entry/")

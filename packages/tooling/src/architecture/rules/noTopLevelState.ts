@@ -1,5 +1,5 @@
 import type { Expression } from "oxc-parser"
-import { at, librarySources, type Rule, type Violation } from "../rule.ts"
+import { at, isEntry, librarySources, type Rule, type Violation } from "../rule.ts"
 import type { Source } from "../../workspace/source.ts"
 
 const registries = new Set(["Map", "Set", "Array"])
@@ -33,5 +33,5 @@ const violationsOf = (source: Source): ReadonlyArray<Violation> =>
 export const noTopLevelState: Rule = {
   name: "no-top-level-state",
   why: "no globals: what changes belongs to a run, a Layer or a Ref",
-  check: (workspace) => librarySources(workspace).flatMap(violationsOf)
+  check: (workspace) => librarySources(workspace).filter((source) => !isEntry(source)).flatMap(violationsOf)
 }

@@ -1,5 +1,4 @@
-import type { Source } from "../../workspace/source.ts"
-import { at, librarySources, type Rule } from "../rule.ts"
+import { at, isEntry, librarySources, type Rule } from "../rule.ts"
 
 const declarations = new Set([
   "ImportDeclaration",
@@ -12,9 +11,6 @@ const declarations = new Set([
   "TSTypeAliasDeclaration",
   "TSDeclareFunction"
 ])
-
-/** What a process or a thread of ours begins with is a program: nobody imports it. */
-const isEntry = (source: Source): boolean => source.within.startsWith("src/entry/")
 
 export const noWorkAtImport: Rule = {
   name: "no-work-at-import",
