@@ -1,4 +1,5 @@
 export * as ErgonRuntime from "./ErgonRuntime.ts"
+export * as Health from "./Health.ts"
 export * as Offload from "./Offload.ts"
 export * as Runs from "./Runs.ts"
 export * as Summaries from "./Summaries.ts"

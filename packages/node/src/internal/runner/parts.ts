@@ -21,8 +21,14 @@ export interface PartOptions {
  * `Effect.map(Effect.promise(() => import("../http/part.ts")), ({ part }) => part(options))`. A worker has none: its host
  * looks after it, and the port is the host's.
  */
-export const parts = ({ supervision }: PartOptions): ReadonlyArray<Effect.Effect<Part>> => [
-  ...(supervision === false || workerId() !== undefined
-    ? []
-    : [Effect.map(Effect.promise(() => import("../supervision/part.ts")), ({ part }) => part)])
-]
+export const parts = ({ http, supervision }: PartOptions): ReadonlyArray<Effect.Effect<Part>> => {
+  if (workerId() !== undefined) return []
+  return [
+    ...(http === undefined
+      ? []
+      : [Effect.map(Effect.promise(() => import("../http/part.ts")), ({ part }) => part(http))]),
+    ...(supervision === false
+      ? []
+      : [Effect.map(Effect.promise(() => import("../supervision/part.ts")), ({ part }) => part)])
+  ]
+}
