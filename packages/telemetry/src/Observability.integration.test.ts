@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Logger, Metric, Redacted, Tracer } from "effect"
+import { ConfigProvider, Console, Effect, Logger, Metric, Redacted, Tracer } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -156,11 +156,11 @@ describe("what is sent", () => {
       diagnostics: "verbose"
     })
     const lines: Array<string> = []
-    const original = console.error
-    console.error = (...all: ReadonlyArray<unknown>) => void lines.push(all.map(String).join(" "))
-    await Effect.runPromise(program.pipe(Effect.provide(telemetry))).finally(() => {
-      console.error = original
-    })
+    const keep = (...all: ReadonlyArray<unknown>) => void lines.push(all.map(String).join(" "))
+    await Effect.runPromise(program.pipe(
+      Effect.provide(telemetry),
+      Effect.provideService(Console.Console, { ...globalThis.console, error: keep, log: keep })
+    ))
     expect(collector.requests.length).toBeGreaterThanOrEqual(3)
     for (const { headers } of collector.requests) expect(headers["x-key"]).toBe("geheim")
     const [file] = [...folders].map((one) => fs.readFileSync(path.join(one, "all.log"), "utf8"))
@@ -326,7 +326,7 @@ describe("at the end of a process", () => {
     const child = children.run("./program.ts", ["wait"], env(collector))
     await child.printed(/ready/)
     child.process.kill("SIGTERM")
-    await child.ended
+    expect((await child.ended).code).toBe(130)
     arrived(collector)
   })
 

@@ -30,6 +30,7 @@ import type { RotatingFile } from "./logs/rotatingFile.ts"
 import { type Change, Collectors } from "./otlp/collector.ts"
 import { type Identity, resourceOf } from "./resource.ts"
 import { consoleLogger, fileLogger, loggerProvider, openFile, recordLogger } from "./signals/logs.ts"
+import { decidesAtHeads, decidingAtHeads } from "./signals/heads.ts"
 import { metricReaders } from "./signals/metrics.ts"
 import { Outlets } from "./signals/outlets.ts"
 import { Registry } from "./signals/registry.ts"
@@ -50,13 +51,12 @@ interface Leveled {
 
 const told = (change: Change): Effect.Effect<void> => {
   const { collector } = change
-  const line = change.type === "down"
+  return change.type === "down"
     ? Effect.logWarning(
       `the telemetry collector ${collector} does not take the ${change.signal}: ${change.reason}. ` +
         "Telemetry is dropped until it does; the pipeline goes on"
     )
-    : Effect.logInfo(`the telemetry collector ${collector} is back after ${change.failures} failed exports`)
-  return line
+    : Effect.logInfo(`the telemetry collector ${collector} is back; ${change.lost} spans and log records were lost`)
 }
 
 const lowest = (levels: ReadonlyArray<LogLevel.LogLevel>): LogLevel.LogLevel =>
@@ -184,5 +184,6 @@ export const install = (
       Otel.makeTracer,
       Layer.provide(Otel.layerTracer, Layer.succeed(Otel.OtelTracerProvider, traces))
     )
-    return Context.add(built, Tracer.Tracer, tracer)
+    const decides = further.sampler === undefined && decidesAtHeads(config.traces.sampler)
+    return Context.add(built, Tracer.Tracer, decides ? decidingAtHeads(tracer, config.traces.sampler.ratio) : tracer)
   })

@@ -93,7 +93,7 @@ export class Trace {
     const producer = producerOf(metadata)
     const joined = joinsTrace ? producer : undefined
     const parent = joined ?? (streaming ? undefined : this.batch ?? this.run)
-    const links: Array<Tracer.SpanLink> = joined === undefined && !streaming ? [] : [...this.links]
+    const links: Array<Tracer.SpanLink> = joined === undefined && !streaming ? [] : this.links.slice()
     if (producer !== undefined && joined === undefined) links.push({ span: producer, attributes: {} })
     const span = this.start(`${spans.transaction.name} ${sourceId}`, "consumer", parent, links)
     item.span = span
@@ -110,12 +110,12 @@ export class Trace {
     const { span } = item
     if (span === undefined) return
     item.span = undefined
-    if (span.sampled) {
-      span.attribute(attributes.outcome, item.kind)
-      span.attribute(attributes.disposition, item.disposition._tag)
-      span.attribute(attributes.attempts, item.attempts)
-      if (item.failure !== undefined) describe(span, item.failure)
-    }
+    // Nobody looks at the time of its end.
+    if (!span.sampled) return span.end(0n, Exit.void)
+    span.attribute(attributes.outcome, item.kind)
+    span.attribute(attributes.disposition, item.disposition._tag)
+    span.attribute(attributes.attempts, item.attempts)
+    if (item.failure !== undefined) describe(span, item.failure)
     span.end(this.now(), item.failure === undefined ? Exit.void : exitOf(item.failure))
   }
 

@@ -224,7 +224,7 @@ export class RotatingFile {
     const file = this.#settings.path
     if (this.#open !== undefined) {
       const there = await fs.stat(file).catch(() => undefined)
-      if (there?.ino === this.#open.inode || this.#chunk !== undefined) return this.#open
+      if (there?.ino === this.#open.inode) return this.#open
       await this.#release()
     }
     await fs.mkdir(path.dirname(file), { recursive: true })

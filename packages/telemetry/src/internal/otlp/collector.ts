@@ -2,18 +2,20 @@
  * Whether a collector takes what it is sent, told once per change.
  *
  * States:
- * - `up`: until an export of any signal fails.
- * - `down`: until every signal that failed has succeeded again. Entering it is one warning.
+ * - `up`: until an export of any signal fails, or a queue is full because it does not keep up.
+ * - `down`: until every signal that failed has succeeded again, and dropped nothing since its last success. Entering it
+ *   is one warning.
  * - `quiet`: as `down`, but the last warning is less than a minute old, so there is none. One more failure after that
  *   minute makes it `down`.
  *
- * Transitions: `up -> down | quiet` (a failure), `quiet -> down` (a failure, a minute later), `down -> up` (one line that
+ * Transitions: `up -> down | quiet` (a failure or a drop), `quiet -> down` (another one, a
+ * minute later), `down -> up` (one line that
  * it is back), `quiet -> up` (nothing is said).
  */
 
 export type Change =
   | { readonly type: "down"; readonly collector: string; readonly signal: string; readonly reason: string }
-  | { readonly type: "up"; readonly collector: string; readonly failures: number }
+  | { readonly type: "up"; readonly collector: string; readonly lost: number }
 
 const quiet = 60_000
 
@@ -23,7 +25,8 @@ export class Collector {
   readonly #now: () => number
   readonly #failing = new Set<string>()
   #state: "up" | "down" | "quiet" = "up"
-  #failures = 0
+  readonly #dropping = new Set<string>()
+  #lost = 0
   #warned = -Infinity
 
   constructor(name: string, report: (change: Change) => void, now: () => number) {
@@ -32,9 +35,22 @@ export class Collector {
     this.#now = now
   }
 
-  failed(signal: string, reason: string): void {
+  /** An export failed, and what was in it is lost. */
+  failed(signal: string, reason: string, lost: number): void {
     this.#failing.add(signal)
-    this.#failures++
+    this.#lost += lost
+    this.#worsen(signal, reason)
+  }
+
+  /** Something was dropped, because what it was sent before is still waiting. */
+  dropped(signal: string): void {
+    this.#failing.add(signal)
+    this.#dropping.add(signal)
+    this.#lost++
+    if (this.#state !== "down") this.#worsen(signal, "it does not keep up with them")
+  }
+
+  #worsen(signal: string, reason: string): void {
     if (this.#state === "down") return
     const now = this.#now()
     if (now - this.#warned < quiet) {
@@ -47,13 +63,14 @@ export class Collector {
   }
 
   succeeded(signal: string): void {
+    if (this.#dropping.delete(signal)) return
     this.#failing.delete(signal)
     if (this.#state === "up" || this.#failing.size > 0) return
-    const failures = this.#failures
+    const lost = this.#lost
     const told = this.#state === "down"
     this.#state = "up"
-    this.#failures = 0
-    if (told) this.#report({ type: "up", collector: this.#name, failures })
+    this.#lost = 0
+    if (told) this.#report({ type: "up", collector: this.#name, lost })
   }
 }
 

@@ -52,6 +52,11 @@ export class OtlpSignalExporter<Items> {
     this.#collector = collector
   }
 
+  /** What waits for this exporter was too much. */
+  dropped(): void {
+    this.#collector.dropped(this.#signal)
+  }
+
   export(items: Items, done: (result: ExportResult) => void): void {
     const sending = this.#finish(items, done)
     this.#underWay.add(sending)
@@ -69,7 +74,7 @@ export class OtlpSignalExporter<Items> {
   async #finish(items: Items, done: (result: ExportResult) => void): Promise<void> {
     const reason = await this.#send(items)
     if (reason === undefined) this.#collector.succeeded(this.#signal)
-    else this.#collector.failed(this.#signal, reason)
+    else this.#collector.failed(this.#signal, reason, Array.isArray(items) ? items.length : 0)
     done(reason === undefined ? { code: ExportResultCode.SUCCESS } : failure(reason))
   }
 

@@ -9,7 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Formatter from "effect/Formatter"
 import * as Logger from "effect/Logger"
-import type { Effective, LogConsole, LogFile } from "../configuration/effective.ts"
+import type { Effective, LogConsole, LogFile, OtlpExporter } from "../configuration/effective.ts"
 import * as Otel from "../effectOtel.ts"
 import * as line from "../logs/line.ts"
 import { RotatingFile } from "../logs/rotatingFile.ts"
@@ -17,6 +17,31 @@ import { spanOf } from "../logs/trace.ts"
 import { serializers } from "../otlp/exporter.ts"
 import { version } from "../version.ts"
 import type { Outlets } from "./outlets.ts"
+import { Waiting } from "./waiting.ts"
+
+const processorOf = (
+  exporter: OtlpExporter,
+  queue: Effective["logs"]["queue"],
+  outlets: Outlets
+): LogRecordProcessor => {
+  const outlet = outlets.open("logs", exporter, serializers.logs(exporter))
+  const waiting = new Waiting(queue.size, outlet)
+  const processor = new BatchLogRecordProcessor({
+    exporter: waiting.counting(),
+    maxQueueSize: queue.size,
+    maxExportBatchSize: queue.batch,
+    scheduledDelayMillis: Duration.toMillis(queue.delay),
+    exportTimeoutMillis: Duration.toMillis(queue.timeout)
+  })
+  return {
+    onEmit: (record) => {
+      waiting.add()
+      processor.onEmit(record)
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown()
+  }
+}
 
 /** `undefined` when log records would go nowhere. */
 export const loggerProvider = (
@@ -26,15 +51,7 @@ export const loggerProvider = (
   further: ReadonlyArray<LogRecordProcessor>
 ): LoggerProvider | undefined => {
   const processors = [
-    ...exporters.map((exporter) =>
-      new BatchLogRecordProcessor({
-        exporter: outlets.open("logs", exporter, serializers.logs(exporter)),
-        maxQueueSize: queue.size,
-        maxExportBatchSize: queue.batch,
-        scheduledDelayMillis: Duration.toMillis(queue.delay),
-        exportTimeoutMillis: Duration.toMillis(queue.timeout)
-      })
-    ),
+    ...exporters.map((exporter) => processorOf(exporter, queue, outlets)),
     ...further
   ]
   return processors.length === 0 ? undefined : new LoggerProvider({ resource, processors })

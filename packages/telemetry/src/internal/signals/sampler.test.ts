@@ -34,12 +34,14 @@ describe("samplerOf", () => {
   })
 
   it("keeps the ratio, and decides the same for the same trace", () => {
-    const sampler: Sampler = { kind: "ratio", ratio: 0.25, parentBased: true }
+    const sampler: Sampler = { kind: "ratio", ratio: 0.25, parentBased: false }
     const traces = Array.from({ length: 4000 }, () => ids.generateTraceId())
     const kept = traces.filter((traceId) => decide(sampler, "none", traceId))
     // Four standard deviations around 1,000.
     expect(Math.abs(kept.length - 1000)).toBeLessThan(110)
     expect(kept.every((traceId) => decide(sampler, "none", traceId))).toBe(true)
+    // One that follows parents is decided before the SDK is asked.
+    expect(decide({ ...sampler, parentBased: true })).toBe(true)
     expect(decide({ ...sampler, ratio: 0 })).toBe(false)
     expect(decide({ ...sampler, ratio: 1 })).toBe(true)
   })

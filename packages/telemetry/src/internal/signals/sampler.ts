@@ -9,6 +9,7 @@ import {
   TraceIdRatioBasedSampler
 } from "@opentelemetry/sdk-trace-base"
 import type { Sampler } from "../configuration/effective.ts"
+import { decidesAtHeads } from "./heads.ts"
 
 const root = ({ kind, ratio }: Sampler): SdkSampler => {
   switch (kind) {
@@ -21,5 +22,8 @@ const root = ({ kind, ratio }: Sampler): SdkSampler => {
   }
 }
 
-export const samplerOf = (sampler: Sampler): SdkSampler =>
-  sampler.parentBased ? new ParentBasedSampler({ root: root(sampler) }) : root(sampler)
+export const samplerOf = (sampler: Sampler): SdkSampler => {
+  // What begins a trace and comes to the SDK has been taken already.
+  if (decidesAtHeads(sampler)) return new ParentBasedSampler({ root: new AlwaysOnSampler() })
+  return sampler.parentBased ? new ParentBasedSampler({ root: root(sampler) }) : root(sampler)
+}

@@ -1,6 +1,7 @@
 /**
  * Where spans go.
  */
+import { TraceFlags } from "@opentelemetry/api"
 import type { Resource } from "@opentelemetry/resources"
 import {
   BasicTracerProvider,
@@ -16,17 +17,34 @@ import { consoleSpans } from "../otlp/console.ts"
 import { serializers } from "../otlp/exporter.ts"
 import type { Outlets } from "./outlets.ts"
 import { samplerOf } from "./sampler.ts"
+import { Waiting } from "./waiting.ts"
 
-const exporterOf = (exporter: Exporter, outlets: Outlets): SpanExporter =>
-  exporter.type === "console" ? consoleSpans() : outlets.open("traces", exporter, serializers.traces(exporter))
-
-const processorOf = (exporter: SpanExporter, { processor, queue }: Effective["traces"]): SpanProcessor =>
-  processor === "simple" ? new SimpleSpanProcessor(exporter) : new BatchSpanProcessor(exporter, {
+const batched = (exporter: SpanExporter, queue: Effective["traces"]["queue"]): SpanProcessor =>
+  new BatchSpanProcessor(exporter, {
     maxQueueSize: queue.size,
     maxExportBatchSize: queue.batch,
     scheduledDelayMillis: Duration.toMillis(queue.delay),
     exportTimeoutMillis: Duration.toMillis(queue.timeout)
   })
+
+const processorOf = (exporter: Exporter, traces: Effective["traces"], outlets: Outlets): SpanProcessor => {
+  const make = (exporter: SpanExporter) =>
+    traces.processor === "simple" ? new SimpleSpanProcessor(exporter) : batched(exporter, traces.queue)
+  if (exporter.type === "console") return make(consoleSpans())
+  const outlet = outlets.open("traces", exporter, serializers.traces(exporter))
+  if (traces.processor === "simple") return make(outlet)
+  const waiting = new Waiting(traces.queue.size, outlet)
+  const processor = make(waiting.counting())
+  return {
+    onStart: (span, context) => processor.onStart(span, context),
+    onEnd: (span) => {
+      if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) waiting.add()
+      processor.onEnd(span)
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown()
+  }
+}
 
 /** `undefined` when spans would go nowhere. */
 export const tracerProvider = (
@@ -36,7 +54,7 @@ export const tracerProvider = (
   further: { readonly processors: ReadonlyArray<SpanProcessor>; readonly sampler: Sampler | undefined }
 ): BasicTracerProvider | undefined => {
   const spanProcessors = [
-    ...traces.exporters.map((exporter) => processorOf(exporterOf(exporter, outlets), traces)),
+    ...traces.exporters.map((exporter) => processorOf(exporter, traces, outlets)),
     ...further.processors
   ]
   return spanProcessors.length === 0
