@@ -15,7 +15,7 @@ import { index, ofPackage } from "./pages.ts"
 import { type PolicyField, policyPage } from "./policy.ts"
 import { read } from "./signatures.ts"
 import { publicModules } from "./symbols.ts"
-import { type TelemetryNames, signalsPage } from "./signals.ts"
+import { signalsPage, type TelemetryNames } from "./signals.ts"
 
 const write = process.argv.includes("--write")
 const workspace = load(root)
