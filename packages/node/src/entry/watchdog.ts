@@ -22,9 +22,9 @@ const kill = (): void => {
   process.kill(process.pid, "SIGKILL")
 }
 
-let state = beats.get("state")
-while (state !== State.over) {
+for (;;) {
+  const state = beats.get("state")
+  if (state === State.over) break
   beats.sleep(state, beats.get("tick"))
   if (watch.look(performance.now()) === "kill") kill()
-  state = beats.get("state")
 }
