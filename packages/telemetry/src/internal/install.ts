@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
+import * as Random from "effect/Random"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
@@ -185,5 +186,8 @@ export const install = (
       Layer.provide(Otel.layerTracer, Layer.succeed(Otel.OtelTracerProvider, traces))
     )
     const decides = further.sampler === undefined && decidesAtHeads(config.traces.sampler)
-    return Context.add(built, Tracer.Tracer, decides ? decidingAtHeads(tracer, config.traces.sampler.ratio) : tracer)
+    if (!decides) return Context.add(built, Tracer.Tracer, tracer)
+    const random = Context.get(around, Random.Random)
+    const deciding = decidingAtHeads(tracer, config.traces.sampler.ratio, () => random.nextDoubleUnsafe())
+    return Context.add(built, Tracer.Tracer, deciding)
   })

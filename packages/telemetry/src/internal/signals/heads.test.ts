@@ -39,17 +39,17 @@ describe("deciding at heads", () => {
 
   it("takes the ratio of new traces, and only those reach the tracer below", () => {
     const { asked, tracer } = recording()
-    const deciding = decidingAtHeads(tracer, 0.25)
+    const deciding = decidingAtHeads(tracer, 0.25, Math.random)
     const taken = Array.from({ length: 10_000 }, () => deciding.span(options("root"))).filter(({ sampled }) => sampled)
     expect(asked.length).toBe(taken.length)
     // Ten standard deviations.
     expect(Math.abs(taken.length - 2500)).toBeLessThan(433)
-    expect(decidingAtHeads(tracer, 0).span(options("root")).sampled).toBe(false)
+    expect(decidingAtHeads(tracer, 0, Math.random).span(options("root")).sampled).toBe(false)
   })
 
   it("does what the parent does, here or elsewhere", () => {
     const { asked, tracer } = recording()
-    const none = decidingAtHeads(tracer, 0)
+    const none = decidingAtHeads(tracer, 0, Math.random)
     const root = none.span(options("root"))
     expect(none.span(options("child", root)).sampled).toBe(false)
     expect(none.span(options("child", root)).traceId).toBe(root.traceId)

@@ -15,11 +15,12 @@ class Untaken extends Tracer.NativeSpan {
   override readonly sampled = false
 }
 
-export const decidingAtHeads = (tracer: Tracer.Tracer, ratio: number): Tracer.Tracer => {
+/** `random` draws from [0, 1). */
+export const decidingAtHeads = (tracer: Tracer.Tracer, ratio: number, random: () => number): Tracer.Tracer => {
   const { context } = tracer
   return Tracer.make({
     span: (options) => {
-      const taken = options.parent._tag === "Some" ? options.parent.value.sampled : Math.random() < ratio
+      const taken = options.parent._tag === "Some" ? options.parent.value.sampled : random() < ratio
       return taken && options.sampled ? tracer.span(options) : new Untaken(options)
     },
     // What is not taken needs no context of the SDK.
