@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env sh
 ":" // ; exec /usr/bin/env node -- "$0" "$@"
 // The two lines above are a script for sh, and nothing for JavaScript. Node takes `--env-file` for its own wherever it
 // stands on a command line, and ends with 9 when that file is missing; behind `--` it leaves it to the command.

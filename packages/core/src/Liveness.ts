@@ -167,7 +167,7 @@ export interface Liveness {
  *
  * const bounds = Liveness.bounds(Policy.make())
  * bounds.fetch // => 37_000
- * bounds.transaction // => 120_000
+ * bounds.transaction // => 150_000
  * bounds.blocked // => 20_000
  * Liveness.bounds(Policy.make({ transaction: { timeout: null } })).transaction // => Infinity
  * ```

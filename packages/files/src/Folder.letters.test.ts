@@ -24,7 +24,7 @@ const inbox = (...names: ReadonlyArray<string>) =>
     const world = { works: false, read: [] as Array<string> }
     const importer = Task.consumer("importer", Inbox, ({ payload }) =>
       Effect.gen(function*() {
-        if (!world.works) return yield* Effect.fail(new Error("no header"))
+        if (!world.works) return yield* Effect.fail("no header")
         world.read.push(yield* Effect.promise(() => fs.readFile(payload.path, "utf8")))
       }))
     const layer = Folder.source(Inbox, { path: place, stableFor: 0, poll: 10 })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Console, Effect, Logger, Metric, Redacted, Tracer } from "effect"
+import { ConfigProvider, Console, Effect, Layer, Logger, Metric, Redacted, Tracer } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -282,8 +282,7 @@ describe("log files", () => {
     const existing = Logger.make(({ message }) => void before.push(message))
     await Effect.runPromise(program.pipe(
       Effect.andThen(Effect.logDebug("detail", { secret: Redacted.make("geheim") })),
-      Effect.provide(telemetry),
-      Effect.provide(Logger.layer([existing]))
+      Effect.provide(Layer.provide(telemetry, Logger.layer([existing])))
     ))
     const linesOf = (name: string) => fs.readFileSync(path.join(where, name), "utf8").trim().split("\n")
     const lines = linesOf("orders-main.log").map((line): unknown => JSON.parse(line))

@@ -41,15 +41,15 @@ const hang = Effect.uninterruptible(Effect.never)
 const acquire = ({ build, close, fails, name, needs }: LayerOf): Effect.Effect<void, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     yield* say(`opening ${name}`)
-    if (build === "hang") yield* hang
+    if (build === "hang") return yield* hang
     if (typeof build === "number") yield* Effect.sleep(build)
     if (needs !== undefined) yield* Config.Int(needs)
     if (fails === true) return yield* new Broken({ why: `${name} cannot connect` })
     yield* Effect.acquireRelease(say(`opened ${name}`), () =>
       Effect.gen(function*() {
         yield* say(`closing ${name}`)
-        if (close === "hang") yield* hang
-        if (close === "fails") yield* Effect.die(new Error(`${name} did not close`))
+        if (close === "hang") return yield* hang
+        if (close === "fails") return yield* Effect.die(new Error(`${name} did not close`))
         if (typeof close === "number") yield* Effect.sleep(close)
         yield* say(`closed ${name}`)
       }))
@@ -153,7 +153,7 @@ const program = Effect.gen(function*() {
     yield* Effect.uninterruptible(Effect.sleep(scenario.then))
     yield* say("was done")
   }
-  if (scenario.error !== undefined) yield* failing[scenario.error]
+  if (scenario.error !== undefined) return yield* failing[scenario.error]
   if (scenario.writes !== undefined) process.stdout.write("x".repeat(scenario.writes - 1) + "\n")
 }).pipe(
   Effect.scoped,
