@@ -54,15 +54,17 @@ const environment = (options: Options): NodeJS.ProcessEnv =>
 export const spawn = (id: number, options: Options): Spawned =>
   options.kind === "thread" ? spawnThread(id, options) : spawnProcess(id, options)
 
-// A group of its own: what a terminal sends to the group of the host, Ctrl-C above all, does not reach it.
+// A group of its own: what a terminal sends to the group of the host, Ctrl-C above all, does not reach it. On a terminal
+// the host writes what its workers log, so that what it shows there is not torn.
 const spawnProcess = (id: number, options: Options): Spawned => {
   const child = fork(fileOf(options.entry), [...(options.args ?? []), argument(id)], {
     detached: true,
     serialization: "advanced",
     env: environment(options),
     execArgv: [...(options.execArgv ?? ownExecArgv())],
-    stdio: ["ignore", "inherit", "inherit", "ipc"]
+    stdio: ["ignore", "inherit", process.stderr.isTTY ? "pipe" : "inherit", "ipc"]
   })
+  child.stderr?.on("data", (chunk: Uint8Array) => process.stderr.write(chunk))
   return {
     handle: child,
     pid: child.pid,
