@@ -19,8 +19,7 @@ export const ergon = (
   source: Connector.SourceService,
   policy: Policy.Input,
   program: () => Effect.Effect<void, Unlucky> = noop
-): Effect.Effect<Outcome.Summary, unknown> => {
-  return Task.run(Task.consumer("bench", Payloads, program).pipe(Task.policy(policy))).pipe(
+): Effect.Effect<Outcome.Summary, unknown> =>
+  Task.run(Task.consumer("bench", Payloads, program).pipe(Task.policy(policy))).pipe(
     Effect.provide(Connector.layerSource(Payloads, Effect.succeed(source)))
   )
-}

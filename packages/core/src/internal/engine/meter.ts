@@ -55,24 +55,15 @@ export class Meter {
     this.options = options
     this.histograms = Context.get(context, Histograms)
     this.tellAt = watcher.entry(() => this.tell())
-    const counted = (instrument: Instrument, read: () => number, labels: Metric.Metric.AttributeSet = {}): Counted => ({
-      metric: Metric.counter(instrument.name, { ...this.about(instrument, labels), incremental: true }),
-      read,
-      told: 0
-    })
-    const told = (instrument: Instrument, labels: Metric.Metric.AttributeSet): Told => {
-      const one: Told = { count: 0, counted: counted(instrument, () => one.count, labels) }
-      return one
-    }
     this.fetches = {
-      deliveries: told(metrics.fetches, { [attributes.result]: "deliveries" }),
-      empty: told(metrics.fetches, { [attributes.result]: "empty" }),
-      error: told(metrics.fetches, { [attributes.result]: "error" })
+      deliveries: this.told(metrics.fetches, { [attributes.result]: "deliveries" }),
+      empty: this.told(metrics.fetches, { [attributes.result]: "empty" }),
+      error: this.told(metrics.fetches, { [attributes.result]: "error" })
     }
     this.counters = [
-      ...kinds.map((kind) => counted(metrics.transactions, () => tally[kind], { [attributes.outcome]: kind })),
-      counted(metrics.retries, () => tally.retries),
-      counted(metrics.deadLetters, () => tally.deadLettered),
+      ...kinds.map((kind) => this.counted(metrics.transactions, () => tally[kind], { [attributes.outcome]: kind })),
+      this.counted(metrics.retries, () => tally.retries),
+      this.counted(metrics.deadLetters, () => tally.deadLettered),
       ...Object.values(this.fetches).map(({ counted }) => counted)
     ]
     this.inFlight = Metric.gauge(metrics.inFlight.name, this.about(metrics.inFlight))
@@ -110,12 +101,7 @@ export class Meter {
   settleFailed(errorType: string): void {
     let failures = this.settleFailures.get(errorType)
     if (failures === undefined) {
-      const about = this.about(metrics.settleFailures, { [attributes.errorType]: errorType })
-      const made: Told = {
-        count: 0,
-        counted: { metric: Metric.counter(metrics.settleFailures.name, about), read: () => made.count, told: 0 }
-      }
-      failures = made
+      failures = this.told(metrics.settleFailures, { [attributes.errorType]: errorType })
       this.settleFailures.set(errorType, failures)
     }
     failures.count++
@@ -130,6 +116,16 @@ export class Meter {
       this.durations.set(key, histogram)
     }
     histogram.updateUnsafe(millis / 1000, this.options.context)
+  }
+
+  private counted(instrument: Instrument, read: () => number, labels: Metric.Metric.AttributeSet = {}): Counted {
+    const metric = Metric.counter(instrument.name, { ...this.about(instrument, labels), incremental: true })
+    return { metric, read, told: 0 }
+  }
+
+  private told(instrument: Instrument, labels: Metric.Metric.AttributeSet): Told {
+    const one: Told = { count: 0, counted: this.counted(instrument, () => one.count, labels) }
+    return one
   }
 
   private about(instrument: Instrument, labels: Metric.Metric.AttributeSet = {}) {
