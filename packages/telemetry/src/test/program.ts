@@ -3,9 +3,14 @@
  * succeeds, fails, dies or waits for a signal.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { Observability } from "../index.ts"
+
+class ItFailed extends Data.TaggedError("ItFailed")<{}> {
+  override readonly message = "it failed"
+}
 
 const how = process.argv[2]
 
@@ -19,7 +24,7 @@ const work = Effect.gen(function*() {
 const end = Effect.suspend(() => {
   switch (how) {
     case "fail":
-      return Effect.fail(new Error("it failed"))
+      return Effect.fail(new ItFailed())
     case "die":
       return Effect.die(new Error("it died"))
     case "wait":
