@@ -1,0 +1,6 @@
+/**
+ * RabbitMQ connector for Ergon: sources and sinks of queues and exchanges, with publisher confirms.
+ *
+ * @since 0.1.0
+ */
+export {}

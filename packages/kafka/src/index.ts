@@ -1,0 +1,6 @@
+/**
+ * Kafka connector for Ergon: sources and sinks with consumer groups.
+ *
+ * @since 0.1.0
+ */
+export {}
