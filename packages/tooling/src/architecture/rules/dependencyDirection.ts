@@ -12,10 +12,6 @@ const allowed: Readonly<Record<string, ReadonlyArray<string> | "all">> = {
   examples: "all"
 }
 const connector = ["core"]
-
-/** Tests may stand on the servers and faults of the lab; what is published may not. */
-const isTest = (path: string): boolean => /\.test\.ts$|\/test\//.test(path)
-
 export const dependencyDirection: Rule = {
   name: "dependency-direction",
   why: "connectors, telemetry, node -> core -> effect; cli -> node, telemetry; nothing imports a sibling connector",
@@ -38,7 +34,8 @@ export const dependencyDirection: Rule = {
           return [{ path: source.path, line, message: `"${specifier}" is internal to ${target.name}` }]
         }
         if (target.folder === source.package || may === "all" || may.includes(target.folder)) return []
-        if (target.folder === "lab" && isTest(source.path)) return []
+        // Tests may stand on the servers and faults of the lab; what is published may not.
+        if (target.folder === "lab" && source.isTest) return []
         return [{ path: source.path, line, message: `${source.package} must not depend on ${target.name}` }]
       })
     })
