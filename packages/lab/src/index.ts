@@ -1,1 +1,11 @@
-export {}
+export * as Kafka from "./Kafka.ts"
+export * as Ledger from "./Ledger.ts"
+export * as MariaDb from "./MariaDb.ts"
+export * as Port from "./Port.ts"
+export * as Postgres from "./Postgres.ts"
+export * as Program from "./Program.ts"
+export * as Proxy from "./Proxy.ts"
+export * as RabbitMq from "./RabbitMq.ts"
+export * as Redis from "./Redis.ts"
+export * as Server from "./Server.ts"
+export * as Services from "./Services.ts"

@@ -1,0 +1,68 @@
+/**
+ * A Kafka broker of a test's own: librdkafka's mock cluster of one broker, which `kcat` runs. It makes topics of four
+ * partitions as they are asked for, and forgets everything when it ends.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Program from "./Program.ts"
+import * as Services from "./Services.ts"
+
+/**
+ * What its tests need.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const needs: Services.Service = Services.program("kcat", "apt-get install kcat")
+
+/**
+ * It did not say where it listens.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotStarted extends Data.TaggedError("NotStarted")<{ readonly message: string }> {}
+
+/**
+ * A running mock broker.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mock {
+  readonly port: number
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+  readonly kill: Effect.Effect<void>
+  readonly log: Effect.Effect<string>
+}
+
+/**
+ * Starts one: at most 20 s.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const mock: Effect.Effect<Mock, NotStarted, Scope.Scope> = Effect.gen(function*() {
+  const program = yield* Program.start({
+    command: "kcat",
+    args: ["-C", "-b", "unused:1", "-t", "keepalive", "-X", "test.mock.num.brokers=1", "-d", "mock"]
+  })
+  // The end of its log only: the first lines are read while they are there.
+  const port = yield* program.log.pipe(
+    Effect.flatMap((log) => {
+      const found = /bootstrap\.servers=127\.0\.0\.1:(\d+)/.exec(log)
+      return found === null ?
+        Effect.fail(new NotStarted({ message: `kcat does not listen:\n${log}` })) :
+        Effect.succeed(
+          Number(found[1])
+        )
+    }),
+    Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 400 })
+  )
+  return { port, freeze: program.freeze, thaw: program.thaw, kill: Effect.asVoid(program.kill), log: program.log }
+})
