@@ -1,7 +1,7 @@
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
-import { Kafka, MariaDb, Port, Postgres, RabbitMq, Redis, type Server, Services } from "./index.ts"
+import { Kafka, MariaDb, Port, Postgres, Prometheus, RabbitMq, Redis, type Server, Services } from "./index.ts"
 
 /** It stops, is killed and frozen, and serves again on the same port. */
 const comesBack = (server: Server.Server) =>
@@ -45,5 +45,16 @@ await Services.describe([Kafka.needs], "a mock of Kafka", () => {
     Effect.gen(function*() {
       const { port } = yield* Kafka.mock
       assert.isTrue(yield* Port.accepts(port))
+    }))
+})
+
+await Services.describe([Prometheus.needs], "a Prometheus of its own", () => {
+  it.live("comes back, and answers queries about itself", () =>
+    Effect.gen(function*() {
+      const server = yield* Prometheus.server({ targets: [yield* Port.free] })
+      yield* comesBack(server)
+      assert.deepStrictEqual(yield* server.query("vector(1) / 0"), [{ labels: {}, value: Infinity }])
+      const { message } = yield* Effect.flip(server.query("up{"))
+      assert.include(message, "parse error")
     }))
 })
