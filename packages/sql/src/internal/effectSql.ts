@@ -3,6 +3,20 @@
  */
 export * as Client from "effect/sql/SqlClient"
 export type { Connection, Row } from "effect/sql/SqlConnection"
-export { classifySqliteError, SqlError, UnknownError } from "effect/sql/SqlError"
-export { makeCompilerSqlite } from "effect/sql/Statement"
+export {
+  AuthenticationError,
+  AuthorizationError,
+  classifySqliteError,
+  ConnectionError,
+  ConstraintError,
+  DeadlockError,
+  LockTimeoutError,
+  SerializationError,
+  SqlError,
+  SqlSyntaxError,
+  StatementTimeoutError,
+  UniqueViolation,
+  UnknownError
+} from "effect/sql/SqlError"
+export { defaultEscape, makeCompiler, makeCompilerSqlite } from "effect/sql/Statement"
 export * as Reactivity from "effect/reactivity/Reactivity"
