@@ -92,16 +92,22 @@ describe("the endpoint", () => {
     const [task] = status.tasks
     assert.deepInclude(task?.summary, { fetched: 9, succeeded: 7, failed: 2, deadLettered: 2, retries: 2 })
     for (const outcome of ["succeeded", "failed", "requeued", "timeout", "redelivered", "released"] as const) {
-      assert.strictEqual(metrics.get("ergon_transactions_total", { task: "jobs", outcome }), task?.summary[outcome])
+      assert.strictEqual(
+        metrics.get("ergon_transactions_total", { ergon_task: "jobs", ergon_outcome: outcome }),
+        task?.summary[outcome]
+      )
     }
-    assert.strictEqual(metrics.get("ergon_fetched_total", { task: "jobs" }), 9)
-    assert.strictEqual(metrics.get("ergon_retries_total", { task: "jobs" }), 2)
-    assert.strictEqual(metrics.get("ergon_dead_letters_total", { task: "jobs" }), 2)
-    assert.strictEqual(metrics.get("ergon_concurrency", { task: "jobs" }), 4)
-    assert.strictEqual(metrics.get("ergon_in_flight", { task: "jobs" }), 0)
-    assert.strictEqual(metrics.get("ergon_backlog", { task: "jobs", state: "ready" }), 0)
-    assert.strictEqual(metrics.get("ergon_healthy", { task: "jobs" }), 1)
+    assert.strictEqual(metrics.get("ergon_fetched_total", { ergon_task: "jobs" }), 9)
+    assert.strictEqual(metrics.get("ergon_retries_total", { ergon_task: "jobs" }), 2)
+    assert.strictEqual(metrics.get("ergon_dead_letters_total", { ergon_task: "jobs" }), 2)
+    assert.strictEqual(metrics.get("ergon_concurrency", { ergon_task: "jobs" }), 4)
+    assert.strictEqual(metrics.get("ergon_in_flight", { ergon_task: "jobs" }), 0)
+    assert.strictEqual(metrics.get("ergon_backlog", { ergon_task: "jobs", ergon_state: "ready" }), 0)
+    assert.strictEqual(metrics.get("ergon_healthy", { ergon_task: "jobs" }), 1)
     assert.strictEqual(metrics.get("ergon_ready"), 1)
+    const durations = { ergon_task: "jobs", ergon_outcome: "succeeded" }
+    assert.strictEqual(metrics.get("ergon_transaction_duration_seconds_count", durations), 7)
+    assert.strictEqual(metrics.get("ergon_transaction_duration_seconds_bucket", { ...durations, le: "+Inf" }), 7)
     assert.isAbove(metrics.get("process_resident_memory_bytes") ?? 0, 1e7)
     assert.deepInclude(task, { kind: "consumer", phase: "running", concurrency: 4, workers: [] })
     assert.isTrue(status.live && status.ready)

@@ -69,7 +69,7 @@ const queries = list(JSON.parse(dashboard), "panels").flatMap((panel) =>
 )
 const exposed = {
   metrics: new Set(queries.flatMap((query) => [...namesIn(query).metrics])),
-  labels: new Set(["task", ...queries.flatMap((query) => [...namesIn(query).labels])])
+  labels: new Set(["ergon_task", ...queries.flatMap((query) => [...namesIn(query).labels])])
 }
 
 const problemsOf = (given: Files): ReadonlyArray<string> => [

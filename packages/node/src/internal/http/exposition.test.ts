@@ -43,7 +43,7 @@ describe("the text format", () => {
       yield* Metric.update(again, 99)
       const told = parse(yield* metrics({ seen: [], totals: new Map(), ready: false }))
       assert.strictEqual(told.get("orders_total"), 3)
-      assert.strictEqual(told.get("ergon_fetches_total", { task: "orders", result: "empty" }), 2)
+      assert.strictEqual(told.get("ergon_fetches_total", { ergon_task: "orders", ergon_result: "empty" }), 2)
       assert.notInclude(told.names, "ergon_in_flight")
       assert.strictEqual(told.get("ergon_ready"), 0)
     }))

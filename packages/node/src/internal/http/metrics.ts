@@ -1,12 +1,13 @@
 /**
  * What /metrics tells: the runs as they are now, workers included, and after that what the program counts in effect's
- * registry. A name that stands in both is told once, from the runs.
+ * registry. A name that stands in both is told once, from the runs. Names and labels are what Prometheus makes of the same
+ * metrics when they arrive by OTLP, so that one query fits both.
  */
 import { attributes, type Instrument, metrics as instruments } from "@ergon/core/Telemetry"
 import * as Effect from "effect/Effect"
 import { PrometheusMetrics } from "../effectHttp.ts"
 import { family, type Labels, type Value, without } from "./exposition.ts"
-import { families, type Key, prometheusName } from "./names.ts"
+import { families, type Key, labelName, prometheusName, workerLabel } from "./names.ts"
 import type { Counts } from "./totals.ts"
 import type { Seen } from "./view.ts"
 
@@ -20,6 +21,10 @@ export interface Told {
   readonly ready: boolean
 }
 
+const ofTask = (task: string): Labels => ({ [labelName(attributes.task)]: task })
+const ofOutcome = (outcome: string): Labels => ({ [labelName(attributes.outcome)]: outcome })
+const ofState = (state: "ready" | "delayed"): Labels => ({ [labelName(attributes.state)]: state })
+
 const flag = (value: boolean): number => value ? 1 : 0
 
 const valuesOf = ({ ready, seen, totals }: Told): Readonly<Record<Key, ReadonlyArray<Value>>> => {
@@ -28,12 +33,12 @@ const valuesOf = ({ ready, seen, totals }: Told): Readonly<Record<Key, ReadonlyA
   const each = (value: (runs: ReadonlyArray<Seen>) => number | undefined): ReadonlyArray<Value> =>
     tasks.flatMap((task): ReadonlyArray<Value> => {
       const found = value(open.filter(({ entry }) => entry.run.task === task))
-      return found === undefined ? [] : [[{ task }, found]]
+      return found === undefined ? [] : [[ofTask(task), found]]
     })
   const sum = (runs: ReadonlyArray<Seen>, of: (run: Seen) => number): number =>
     runs.reduce((total, run) => total + of(run), 0)
   const counted = (count: keyof Counts): ReadonlyArray<Value> =>
-    Array.from(totals, ([task, counts]) => [{ task }, counts[count]])
+    Array.from(totals, ([task, counts]) => [ofTask(task), counts[count]])
   const now = (field: typeof live[number]): ReadonlyArray<Value> =>
     each((runs) => sum(runs, ({ status }) => status[field]))
   const { system, user } = process.cpuUsage()
@@ -42,7 +47,7 @@ const valuesOf = ({ ready, seen, totals }: Told): Readonly<Record<Key, ReadonlyA
     ready: [[{}, flag(ready)]],
     healthy: each((runs) => flag(runs.every(({ checked }) => (checked?.liveness.reasons ?? []).length === 0))),
     transactions: Array.from(totals).flatMap(([task, counts]) =>
-      outcomes.map((outcome): Value => [{ task, outcome }, counts[outcome]])
+      outcomes.map((outcome): Value => [{ ...ofTask(task), ...ofOutcome(outcome) }, counts[outcome]])
     ),
     fetched: counted("fetched"),
     retries: counted("retries"),
@@ -73,8 +78,8 @@ const backlogOf = (open: ReadonlyArray<Seen>): ReadonlyArray<Value> => {
     open.flatMap(({ checked, entry }) => checked?.count === undefined ? [] : [[entry.run.task, checked.count] as const])
   )
   return Array.from(counts).flatMap(([task, { delayed, ready }]): ReadonlyArray<Value> => [
-    [{ task, state: "ready" }, ready],
-    [{ task, state: "delayed" }, delayed]
+    [{ ...ofTask(task), ...ofState("ready") }, ready],
+    [{ ...ofTask(task), ...ofState("delayed") }, delayed]
   ])
 }
 
@@ -82,7 +87,7 @@ const restartsOf = (open: ReadonlyArray<Seen>): ReadonlyArray<Value> => {
   const restarts = new Map<string, Value>()
   for (const { entry, workers } of open) {
     for (const { id, restarts: count } of workers) {
-      const labels: Labels = { task: entry.run.task, worker: String(id) }
+      const labels: Labels = { ...ofTask(entry.run.task), [workerLabel]: String(id) }
       const key = JSON.stringify(labels)
       restarts.set(key, [labels, (restarts.get(key)?.[1] ?? 0) + count])
     }
@@ -93,13 +98,6 @@ const restartsOf = (open: ReadonlyArray<Seen>): ReadonlyArray<Value> => {
 const ofCore: ReadonlyMap<string, Instrument> = new Map(Object.values(instruments).map((one) => [one.name, one]))
 
 const told: ReadonlySet<string> = new Set(Object.values(families).map(({ name }) => name))
-
-// The labels of core's instruments as the ones above have them.
-const shared = [attributes.task, attributes.outcome, attributes.step, attributes.result, attributes.state]
-const labels = new RegExp(`\\b(?:${shared.map((key) => key.replaceAll(".", "_")).join("|")})="`, "g")
-
-const relabelled = (line: string): string =>
-  line.startsWith("ergon_") ? line.replace(labels, (label) => label.slice("ergon_".length)) : line
 
 export const metrics = (given: Told): Effect.Effect<string> =>
   Effect.map(
@@ -114,7 +112,7 @@ export const metrics = (given: Told): Effect.Effect<string> =>
       const keys = Object.keys(families) as Array<Key>
       const lines = [
         ...keys.flatMap((key) => family(families[key], values[key])),
-        ...without(registry, told).map(relabelled)
+        ...without(registry, told)
       ]
       return `${lines.join("\n")}\n`
     }

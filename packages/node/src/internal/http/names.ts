@@ -1,6 +1,6 @@
 /**
- * The names of what /metrics tells. What core counts has the name that core gives it, written as Prometheus writes it:
- * the unit behind it, and `_total` behind a counter.
+ * The names of what /metrics tells. What core counts has the name that core gives it, written as Prometheus writes it when
+ * it comes by OTLP: `_` for what no name may hold, the unit behind it, and `_total` behind a counter. So have its labels.
  */
 import { type Instrument, metrics } from "@ergon/core/Telemetry"
 
@@ -13,6 +13,12 @@ export interface Family {
 /** The name of one of core's instruments. */
 export const prometheusName = ({ kind, name, unit }: Instrument): string =>
   name.replaceAll(".", "_") + (unit === "s" ? "_seconds" : "") + (kind === "counter" ? "_total" : "")
+
+/** The label that stands for an attribute. */
+export const labelName = (attribute: string): string => attribute.replaceAll(".", "_")
+
+/** The worker of a count that the host makes; what a worker counts itself has it in its resource. */
+export const workerLabel = "ergon_worker"
 
 const ofCore = (instrument: Instrument & { readonly kind: Family["kind"] }): Family => ({
   name: prometheusName(instrument),

@@ -1,4 +1,8 @@
-/** The endpoint, as a part of the runner and as a Layer. Imported only by who asks for it: it brings a server along. */
+/**
+ * The endpoint, as a part of the runner and as a Layer. Imported only by who asks for it: it brings a server along. What
+ * runs below it keeps durations, since somebody may read them.
+ */
+import { Histograms } from "@ergon/core/Telemetry"
 import * as Layer from "effect/Layer"
 import type { Options } from "../../Health.ts"
 import type { HealthError } from "../../HealthError.ts"
@@ -7,4 +11,7 @@ import * as Checks from "../supervision/checks.ts"
 import { serveHttp } from "./serve.ts"
 
 export const part = (options: Options): Layer.Layer<never, HealthError, Runs> =>
-  Layer.effectDiscard(serveHttp(options)).pipe(Layer.provide(Checks.layer))
+  Layer.merge(
+    Layer.effectDiscard(serveHttp(options)).pipe(Layer.provide(Checks.layer)),
+    Layer.succeed(Histograms, true)
+  )
