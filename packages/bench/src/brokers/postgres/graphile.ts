@@ -1,0 +1,72 @@
+/**
+ * graphile-worker: `default` changes nothing but the number of concurrent jobs; `best` is its local queue, with
+ * completions in batches, as its page on performance says.
+ */
+import { Logger, makeWorkerUtils, run, type WorkerUtils } from "graphile-worker"
+import { batches, concurrency, type Contender, payload, stopwatch, timed, work } from "../contender.ts"
+
+const silent = new Logger(() => () => {})
+
+export const graphile = async (url: string, settings: "default" | "best"): Promise<Contender> => {
+  const schema = `graphile_${settings}_${process.pid}`
+  const utils: WorkerUtils = await makeWorkerUtils({ connectionString: url, schema, logger: silent })
+  await utils.migrate()
+  return {
+    name: `graphile-worker, ${settings === "best" ? "local queue" : "defaults"}`,
+    publish: (count) =>
+      timed(async () => {
+        for (const numbers of batches(count, 256)) {
+          await utils.addJobs(
+            numbers.map((n) => ({ identifier: "noop", payload: { text: JSON.stringify(payload(n)) } }))
+          )
+        }
+      }),
+    consume: async (count) => {
+      const watch = stopwatch()
+      let done = 0
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const runner = await run({
+        connectionString: url,
+        schema,
+        logger: silent,
+        concurrency,
+        noHandleSignals: true,
+        ...(settings === "best"
+          ? {
+            preset: {
+              worker: {
+                connectionString: url,
+                maxPoolSize: 10,
+                concurrentJobs: concurrency,
+                localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
+                completeJobBatchDelay: 0,
+                failJobBatchDelay: 0
+              }
+            }
+          }
+          : undefined),
+        taskList: {
+          noop: (job) => {
+            watch.first()
+            work(textOf(job))
+            return Promise.resolve()
+          }
+        }
+      })
+      runner.events.on("job:complete", () => {
+        if (++done === count) resolve()
+      })
+      await promise
+      // What it completes in batches is settled once it has stopped.
+      await runner.stop()
+      return watch.milliseconds()
+    },
+    close: async () => {
+      await utils.withPgClient((client) => client.query(`DROP SCHEMA ${schema} CASCADE`))
+      await utils.release()
+    }
+  }
+}
+
+const textOf = (job: unknown): string =>
+  typeof job === "object" && job !== null && "text" in job && typeof job.text === "string" ? job.text : ""
