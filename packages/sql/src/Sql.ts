@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Connector, type ConnectorError, type DeadLetter, type Transaction } from "@ergon/core"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
@@ -19,11 +20,10 @@ import type { SqlError } from "./internal/effectSql.ts"
 import { migrate } from "./internal/queue/schema.ts"
 import { openSink } from "./internal/queue/sink.ts"
 import { lettersKey, openSource, type SqlSource } from "./internal/queue/source.ts"
-import { make as makeStatements } from "./internal/queue/statements.ts"
 import { Store } from "./internal/queue/store.ts"
 import { openLetters } from "./internal/table/letters.ts"
 import { payloadTable } from "./internal/table/payload.ts"
-import { openTable, prepare, type Table } from "./internal/table/sink.ts"
+import { openTable, prepare } from "./internal/table/sink.ts"
 import { tableName } from "./internal/tableName.ts"
 import { SetupError } from "./SetupError.ts"
 
@@ -100,14 +100,15 @@ export const queue = <Self, Id extends string, S extends Schema.Constraint>(
     Effect.gen(function*() {
       const table = yield* tableName(key.id, options.table)
       const database = yield* Database
-      const store = new Store(database, {
+      const store = new Store(database, yield* Clock.Clock, {
         table,
         keyed: options.key !== undefined,
         lease: yield* millis(table, "lease", options.lease ?? "1 minute", 1),
         retention: yield* millis(table, "retention", options.retention ?? "7 days", 0),
-        poll: yield* millis(table, "poll", options.poll ?? "100 millis", 1)
+        poll: yield* millis(table, "poll", options.poll ?? database.dialect.queue.poll, 1)
       })
-      yield* migrate(database.sql, { table, kind: "queue", versions: [makeStatements(table).create] })
+      const { dialect, sql } = database
+      yield* migrate(sql, dialect, { table, kind: "queue", versions: dialect.queue.versions(table) })
       const given = { key: options.key, priority: options.priority, delay: options.delay }
       return { source: yield* openSource(store, key.id, given), sink: yield* openSink(store, given) }
     })
@@ -170,7 +171,11 @@ export const table = <Self, Id extends string, S extends Schema.Constraint>(
     key,
     Effect.flatMap(
       tableName(key.id, options.table),
-      (table) => open(payloadTable(table, key.payload, options.id ?? "id"))
+      (table) =>
+        Effect.flatMap(Database, (database) => {
+          const prepared = payloadTable(database.dialect, table, key.payload, options.id ?? "id")
+          return Effect.andThen(prepare(database, prepared), openTable(database, prepared))
+        })
     )
   )
 
@@ -197,9 +202,6 @@ export const deadLetters = <Self, Id extends string>(
       (table) => Effect.flatMap(Database, (database) => openLetters(database, table))
     )
   )
-
-const open = (table: Table) =>
-  Effect.flatMap(Database, (database) => Effect.andThen(prepare(database, table), openTable(database, table)))
 
 const lettersOf = <Self, S extends Schema.Constraint>(
   key: Connector.AnySource<Self, S>

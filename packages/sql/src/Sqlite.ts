@@ -12,6 +12,7 @@ import { Database } from "./Database.ts"
 import { Changes } from "./internal/changes.ts"
 import { Client, makeCompilerSqlite, Reactivity, type SqlError } from "./internal/effectSql.ts"
 import { open } from "./internal/sqlite/connection.ts"
+import { dialect } from "./internal/sqlite/dialect.ts"
 
 /**
  * How a SQLite database is opened.
@@ -87,12 +88,8 @@ export const layer = (options: Options): Layer.Layer<Client.SqlClient | Database
         prepareTransactionControls: true,
         spanAttributes: [["db.system.name", "sqlite"]]
       })
-      const version = Effect.map(
-        sql.unsafe<{ readonly data_version: number }>("PRAGMA data_version"),
-        (rows) => rows[0]?.data_version ?? 0
-      )
       return Context.make(Client.SqlClient, sql).pipe(
-        Context.add(Database, { sql, changes: new Changes(), version })
+        Context.add(Database, { sql, dialect, changes: new Changes(), clockOffset: () => 0 })
       )
     }).pipe(Effect.provide(Reactivity.layer))
   )

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Database } from "../Database.ts"
 import type { SqlError } from "./effectSql.ts"
-import { reasonOf } from "./reason.ts"
 
 /** Why a connector does nothing any more. */
 export const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
@@ -20,13 +19,13 @@ export interface RowSinkOptions<Row> {
   readonly write: (rows: ReadonlyArray<Row>) => Effect.Effect<unknown, SqlError>
 }
 
-const dispatchError = (error: SqlError) => new ConnectorError.DispatchError({ reason: reasonOf(error) })
-
 /** Opens a sink, which is closed with the scope. */
 export const openRowSink = <Row extends object>(
   { database, rowOf, write }: RowSinkOptions<Row>
 ): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const dispatchError = (error: SqlError) =>
+      new ConnectorError.DispatchError({ reason: database.dialect.reasonOf(error) })
     let isClosed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
     return {

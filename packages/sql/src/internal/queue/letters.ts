@@ -8,9 +8,9 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "../effectSql.ts"
 import { metadataOf, payloadOf } from "../letter.ts"
-import { reasonOf } from "../reason.ts"
 import { closed } from "../rowSink.ts"
-import type { LetterRow, Pair, Store } from "./store.ts"
+import type { LetterRow, Pair } from "./queueTable.ts"
+import type { Store } from "./store.ts"
 
 const decodeLetter = Schema.decodeUnknownOption(Schema.fromJsonString(DeadLetter.DeadLetter))
 
@@ -50,7 +50,7 @@ export const lettersOf = (
     Effect.suspend(() =>
       isClosed()
         ? Effect.fail(new ConnectorError.LettersError({ reason: closed }))
-        : Effect.mapError(effect, (error) => new ConnectorError.LettersError({ reason: reasonOf(error) }))
+        : Effect.mapError(effect, (error) => new ConnectorError.LettersError({ reason: store.database.dialect.reasonOf(error) }))
     )
   const stored = (row: LetterRow): Connector.StoredLetter => ({
     key: textOf([row.seq, row.claim]),

@@ -1,19 +1,37 @@
 /**
  * The tables of this package and their versions: made where they are missing, brought up to date where they are older,
- * left alone where something else made them. Several processes may start at once: each looks under the write lock.
+ * left alone where something else made them. Several processes may start at once: each looks when it is alone.
  */
 import * as Effect from "effect/Effect"
 import { SetupError } from "../../SetupError.ts"
+import type { Dialect } from "../dialect.ts"
 import type { Client, SqlError } from "../effectSql.ts"
 
+interface Known {
+  readonly kind: string
+  readonly version: number
+}
+
+const knownAs = (
+  sql: Client.SqlClient,
+  { sameName }: Dialect,
+  table: string
+): Effect.Effect<Known | undefined, SqlError> =>
+  Effect.map(
+    sql<Known & { readonly name: string }>`SELECT name, kind, version FROM ergon_tables`,
+    (known) => known.find(({ name }) => sameName(name, table))
+  )
+
 /** The kind of a table of this package; `undefined` for any other. */
-export const kindOf = (sql: Client.SqlClient, table: string): Effect.Effect<string | undefined, SqlError> =>
-  Effect.gen(function*() {
-    const tables = yield* sql`SELECT 1 FROM sqlite_schema WHERE name = 'ergon_tables'`
-    if (tables.length === 0) return undefined
-    const [known] = yield* sql<{ kind: string }>`SELECT kind FROM ergon_tables WHERE name = ${table} COLLATE NOCASE`
-    return known?.kind
-  })
+export const kindOf = (
+  sql: Client.SqlClient,
+  dialect: Dialect,
+  table: string
+): Effect.Effect<string | undefined, SqlError> =>
+  Effect.flatMap(
+    dialect.catalogue.exists(sql, "ergon_tables"),
+    (there) => there ? Effect.map(knownAs(sql, dialect, table), (known) => known?.kind) : Effect.undefined
+  )
 
 export interface Schema {
   readonly table: string
@@ -24,30 +42,34 @@ export interface Schema {
 
 export const migrate = (
   sql: Client.SqlClient,
+  dialect: Dialect,
   { kind, table, versions }: Schema
 ): Effect.Effect<void, SqlError | SetupError> =>
-  sql.withTransaction(Effect.gen(function*() {
-    yield* sql`CREATE TABLE IF NOT EXISTS ergon_tables (
-      name TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL
-    ) STRICT`
-    const [known] = yield* sql<{ kind: string; version: number }>`
-      SELECT kind, version FROM ergon_tables WHERE name = ${table}`
-    const refuse = (problem: string) => Effect.fail(new SetupError({ table, problem }))
-    if (known !== undefined && known.kind !== kind) {
-      return yield* refuse(`it is a table of kind ${known.kind}, not ${kind}; choose another name`)
-    }
-    const there = yield* sql`SELECT 1 FROM sqlite_schema WHERE name = ${table} COLLATE NOCASE`
-    if (known === undefined && there.length > 0) {
-      return yield* refuse("there is a table of that name already; choose another name")
-    }
-    // Who has dropped the table wants a new one.
-    const version = there.length === 0 ? 0 : known?.version ?? 0
-    if (version > versions.length) {
-      return yield* refuse(
-        `it has version ${version}, and this release of @ergon/sql knows versions up to ${versions.length}; upgrade`
-      )
-    }
-    for (const statement of versions.slice(version).flat()) yield* sql.unsafe(statement)
-    yield* sql`INSERT INTO ergon_tables (name, kind, version) VALUES (${table}, ${kind}, ${versions.length})
-      ON CONFLICT (name) DO UPDATE SET version = excluded.version`
-  }))
+  dialect.catalogue.alone(
+    sql,
+    Effect.gen(function*() {
+      yield* sql.unsafe(dialect.catalogue.create)
+      const known = yield* knownAs(sql, dialect, table)
+      const refuse = (problem: string) => Effect.fail(new SetupError({ table, problem }))
+      if (known !== undefined && known.kind !== kind) {
+        return yield* refuse(`it is a table of kind ${known.kind}, not ${kind}; choose another name`)
+      }
+      const there = yield* dialect.catalogue.exists(sql, table)
+      if (known === undefined && there) {
+        return yield* refuse("there is a table of that name already; choose another name")
+      }
+      // Who has dropped the table wants a new one.
+      const version = there ? known?.version ?? 0 : 0
+      if (version > versions.length) {
+        return yield* refuse(
+          `it has version ${version}, and this release of @ergon/sql knows versions up to ${versions.length}; upgrade`
+        )
+      }
+      for (const statement of versions.slice(version).flat()) yield* sql.unsafe(statement)
+      if (known === undefined) {
+        yield* sql`INSERT INTO ergon_tables (name, kind, version) VALUES (${table}, ${kind}, ${versions.length})`
+      } else if (version !== versions.length) {
+        yield* sql`UPDATE ergon_tables SET version = ${versions.length} WHERE name = ${table}`
+      }
+    })
+  )

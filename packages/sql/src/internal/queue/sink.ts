@@ -6,6 +6,7 @@ import { type Connector, ConnectorError, type Transaction } from "@ergon/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { Dialect } from "../dialect.ts"
 import { openRowSink } from "../rowSink.ts"
 import type { Enqueued, Store } from "./store.ts"
 
@@ -21,7 +22,7 @@ export const openSink = (
 ): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
   openRowSink({
     database: store.database,
-    rowOf: (transaction) => rowOf(transaction, options),
+    rowOf: (transaction) => rowOf(transaction, options, store.database.dialect),
     write: (rows) => store.enqueue(rows)
   })
 
@@ -33,7 +34,7 @@ export const openTakeBack = (
   Effect.map(
     openRowSink({
       database: store.database,
-      rowOf: (transaction) => rowOf(transaction, { ...options, delay: undefined }),
+      rowOf: (transaction) => rowOf(transaction, { ...options, delay: undefined }, store.database.dialect),
       write: (rows) => store.takeBack(rows)
     }),
     ({ dispatch }) => (transactions) =>
@@ -43,11 +44,12 @@ export const openTakeBack = (
       )
   )
 
-/** Whether SQLite gives a text back as it was: others would be cut or made equal. */
-const isStorable = (text: string): boolean => !text.includes("\u0000") && text.isWellFormed()
-
 /** The row of a transaction, or what is wrong with it. */
-const rowOf = (transaction: Transaction.Transaction<unknown>, options: SinkOptions): Enqueued | string => {
+const rowOf = (
+  transaction: Transaction.Transaction<unknown>,
+  options: SinkOptions,
+  { isStorable }: Dialect
+): Enqueued | string => {
   const { id, metadata, payload } = transaction
   if (!isStorable(id)) return "an id with the character U+0000 or half of a surrogate pair cannot be stored"
   const key = options.key?.(transaction) ?? null

@@ -11,12 +11,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "../effectSql.ts"
-import { reasonOf } from "../reason.ts"
 import { closed } from "../rowSink.ts"
 import { lettersOf } from "./letters.ts"
+import type { ClaimedRow } from "./queueTable.ts"
 import { Receipt } from "./receipt.ts"
 import { openTakeBack, type SinkOptions } from "./sink.ts"
-import type { ClaimedRow } from "./statements.ts"
 import type { Groups, Store } from "./store.ts"
 
 /** Where a source of this package can be told: it has everything that `Sql.letters` and `Sql.redrive` need. */
@@ -30,9 +29,6 @@ const lost = new Reason.LeaseLost({
   message: "the delivery is no longer held: its lease ran out or its connector closed"
 })
 const foreign = new Reason.InvalidRequest({ message: "the receipt is not one of this source" })
-
-const fetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
-const settleError = (error: SqlError) => new ConnectorError.SettleError({ reason: reasonOf(error) })
 
 // A connector ends within 5 seconds.
 const closing = Duration.seconds(5)
@@ -52,6 +48,9 @@ export const openSource = (
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const { database, options: { keyed, lease, poll, table } } = store
+    const { reasonOf } = database.dialect
+    const fetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
+    const settleError = (error: SqlError) => new ConnectorError.SettleError({ reason: reasonOf(error) })
     const held = new Set<Receipt>()
     let isClosed = false
     const letters = lettersOf(store, { source: id, isClosed: () => isClosed })
@@ -125,14 +124,17 @@ export const openSource = (
         })
       }).pipe(Effect.uninterruptible)
 
-    /** Until a change of another process, or until something is due; looks every `poll`, which takes no lock. */
+    /** Until a change of another process, or until something is due; looks every `poll`. */
     const elsewhere = (until: number, seen: number): Effect.Effect<void, SqlError> =>
       Effect.suspend(() => {
-        const now = clock.currentTimeMillisUnsafe()
+        const now = store.now()
         const at = Math.min(until, now + poll, Math.max(store.lookAgainAt, now + 1))
         return Effect.flatMap(clock.sleep(Duration.millis(at - now)), () => {
           if (at >= until || at >= store.lookAgainAt) return Effect.void
-          return Effect.flatMap(database.version, (version) => version === seen ? elsewhere(until, seen) : Effect.void)
+          return Effect.flatMap(
+            store.changedElsewhere(seen),
+            (changed) => changed ? Effect.void : elsewhere(until, seen)
+          )
         })
       })
 
@@ -145,16 +147,16 @@ export const openSource = (
         store.lookAtNextClaim()
         return Effect.flatMap(
           Effect.flatMap(
-            Effect.mapError(database.version, fetchError),
-            (version) => Effect.map(claim, (deliveries) => ({ deliveries, version }))
+            Effect.mapError(store.seen, fetchError),
+            (seen) => Effect.map(claim, (deliveries) => ({ deliveries, seen }))
           ),
-          ({ deliveries, version }) => {
-            if (deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until) {
+          ({ deliveries, seen }) => {
+            if (deliveries.length > 0 || isClosed || store.now() >= until) {
               return Effect.succeed(deliveries)
             }
             const change = Effect.raceFirst(
               database.changes.after(table, before),
-              Effect.mapError(elsewhere(until, version), fetchError)
+              Effect.mapError(elsewhere(until, seen), fetchError)
             )
             return Effect.flatMap(change, () => waitFor(claim, until))
           }
@@ -164,12 +166,12 @@ export const openSource = (
     const fetch = ({ max, wait }: Connector.FetchRequest) =>
       handingOver((keep) => {
         if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
-        const until = clock.currentTimeMillisUnsafe() + Duration.toMillis(wait)
+        const until = store.now() + Duration.toMillis(wait)
         const claim = take(max, keep)
         return Effect.flatMap(
           claim,
           (deliveries) =>
-            deliveries.length > 0 || isClosed || clock.currentTimeMillisUnsafe() >= until
+            deliveries.length > 0 || isClosed || store.now() >= until
               ? Effect.succeed(deliveries)
               : waitFor(claim, until)
         )
@@ -180,7 +182,7 @@ export const openSource = (
       const groups: Groups = { ack: [], release: [], requeue: [], delay: [], bury: [] }
       const failed: Array<ConnectorError.Failed> = []
       const places = new Map<Receipt, number>()
-      const now = clock.currentTimeMillisUnsafe()
+      const now = store.now()
       settlements.forEach(({ delivery: { receipt }, disposition, letter }, index) => {
         if (!(receipt instanceof Receipt)) return failed.push({ index, reason: foreign })
         if (receipt.state === "settled" || places.has(receipt)) return
@@ -269,7 +271,7 @@ export const openSource = (
       settle,
       extend: (deliveries) =>
         Effect.suspend(() => {
-          const now = clock.currentTimeMillisUnsafe()
+          const now = store.now()
           const ours: Array<Receipt> = []
           const places = new Map<unknown, number>()
           const gone: Array<number> = []
@@ -288,7 +290,7 @@ export const openSource = (
             return gone.toSorted((a, b) => a - b)
           })
         }).pipe(Effect.uninterruptible),
-      isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld(clock.currentTimeMillisUnsafe()),
+      isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld(store.now()),
       resolve: (id) =>
         handingOver((keep) => {
           if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))

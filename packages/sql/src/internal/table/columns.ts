@@ -4,64 +4,54 @@
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 
+/** What a column holds; `any` where any value may come. */
+export type Kind = "text" | "number" | "boolean" | "json" | "any"
+
 export interface Column {
   readonly name: string
-  /** A type that SQLite's affinities know; empty where any value may come. */
-  readonly type: "TEXT" | "NUMERIC" | "INTEGER" | ""
+  readonly kind: Kind
 }
 
-/** SQLite ignores the case of the 26 letters in names. */
-export const sameName = (a: string, b: string): boolean => lower(a) === lower(b)
-
-const lower = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+/** A value as it is bound. */
+export type Value = string | number | boolean | null
 
 /** The columns of a struct, in its order; `undefined` for a payload of another shape. */
 export const columnsOf = (payload: Schema.Constraint): ReadonlyArray<Column> | undefined => {
   const { ast } = Schema.toEncoded(Schema.toCodecJson(payload))
   if (ast._tag !== "Objects" || ast.indexSignatures.length > 0 || ast.propertySignatures.length === 0) return undefined
-  return ast.propertySignatures.map(({ name, type }) => ({ name: String(name), type: typeOf(type) }))
+  return ast.propertySignatures.map(({ name, type }) => ({ name: String(name), kind: kindOf(type) }))
 }
 
-const typeOf = (ast: SchemaAST.AST): Column["type"] => {
+const kindOf = (ast: SchemaAST.AST): Kind => {
   switch (ast._tag) {
     case "String":
     case "TemplateLiteral":
+      return "text"
     case "Objects":
     case "Arrays":
-      return "TEXT"
+      return "json"
     case "Number":
-      return "NUMERIC"
+      return "number"
     case "Boolean":
-      return "INTEGER"
+      return "boolean"
     case "Literal":
-      return typeof ast.literal === "string" ? "TEXT" : "NUMERIC"
+      return typeof ast.literal === "string" ? "text" : "number"
     case "Union": {
-      const types = new Set(ast.types.filter((type) => type._tag !== "Null" && !isNoNumber(type)).map(typeOf))
-      // A NUMERIC column makes a number of every text that looks like one.
-      if (types.has("NUMERIC")) return types.has("TEXT") || types.has("") ? "" : "NUMERIC"
-      const [first] = types
-      return types.size === 1 && first !== undefined ? first : ""
+      const kinds = new Set(ast.types.filter((type) => type._tag !== "Null" && !isNoNumber(type)).map(kindOf))
+      const [first] = kinds
+      if (kinds.size === 1 && first !== undefined) return first
+      const all = (...some: ReadonlyArray<Kind>) => Array.from(kinds).every((kind) => some.includes(kind))
+      // A column of numbers would make a number of every text that looks like one.
+      if (all("number", "boolean")) return kinds.size === 0 ? "any" : "number"
+      return all("text", "json") ? "text" : "any"
     }
     default:
-      return ""
+      return "any"
   }
 }
 
-/** How a number is encoded that is none: as text, which a NUMERIC column leaves as it is. */
+/** How a number is encoded that is none: as text, which a column of numbers takes. */
 const isNoNumber = (ast: SchemaAST.AST): boolean =>
   ast._tag === "Union"
     ? ast.types.every(isNoNumber)
     : ast._tag === "Literal" && (ast.literal === "NaN" || ast.literal === "Infinity" || ast.literal === "-Infinity")
-
-/** A value of the payload as a column holds it: what is nested becomes JSON text. */
-export const toColumn = (value: unknown): string | number | null => {
-  switch (typeof value) {
-    case "string":
-    case "number":
-      return value
-    case "boolean":
-      return value ? 1 : 0
-    default:
-      return value === null || value === undefined ? null : JSON.stringify(value)
-  }
-}

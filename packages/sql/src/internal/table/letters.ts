@@ -11,32 +11,32 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Database } from "../../Database.ts"
 import type { SetupError } from "../../SetupError.ts"
-import type { Client, SqlError } from "../effectSql.ts"
+import type { Dialect } from "../dialect.ts"
+import type { SqlError } from "../effectSql.ts"
 import { metadataOf, payloadOf } from "../letter.ts"
-import { reasonOf } from "../reason.ts"
 import { closed } from "../rowSink.ts"
-import { toColumn } from "./columns.ts"
-import { openTable, prepare, quoted, type Table } from "./sink.ts"
+import type { Kind } from "./columns.ts"
+import { openTable, prepare, type Table } from "./sink.ts"
 
-const text = "TEXT"
+const kind = "text"
 
 /** A transaction that is given up again replaces its letter. */
-const letterTable = (name: string, inOrder: boolean): Table => ({
+const letterTable = ({ table: { toColumn } }: Dialect, name: string, inOrder: boolean): Table => ({
   name,
   columns: [
-    { name: "source", type: text },
-    { name: "id", type: text },
-    { name: "task", type: text },
-    { name: "failed_at", type: text },
-    { name: "step", type: text },
-    { name: "category", type: text },
-    { name: "reason", type: text },
-    { name: "error_tag", type: text },
-    { name: "error_message", type: text },
-    { name: "attempts", type: "INTEGER" },
-    { name: "deliveries", type: "INTEGER" },
-    { name: "payload", type: text },
-    { name: "metadata", type: text }
+    { name: "source", kind },
+    { name: "id", kind },
+    { name: "task", kind },
+    { name: "failed_at", kind },
+    { name: "step", kind },
+    { name: "category", kind },
+    { name: "reason", kind },
+    { name: "error_tag", kind },
+    { name: "error_message", kind },
+    { name: "attempts", kind: "number" },
+    { name: "deliveries", kind: "number" },
+    { name: "payload", kind },
+    { name: "metadata", kind }
   ],
   // The id first: letters are looked up by it.
   primaryKey: ["id", "source"],
@@ -44,7 +44,7 @@ const letterTable = (name: string, inOrder: boolean): Table => ({
   row: ({ payload }) => {
     const at = (object: unknown, field: string): unknown =>
       typeof object === "object" && object !== null ? Reflect.get(object, field) : undefined
-    const field = (name: string) => toColumn(at(payload, name))
+    const field = (name: string, kind: Kind = "text") => toColumn(at(payload, name), kind)
     const error = at(payload, "error")
     return [
       field("source"),
@@ -54,10 +54,10 @@ const letterTable = (name: string, inOrder: boolean): Table => ({
       field("step"),
       field("category"),
       field("reason"),
-      toColumn(at(error, "tag")),
-      toColumn(at(error, "message")),
-      field("attempts"),
-      field("deliveries"),
+      toColumn(at(error, "tag"), "text"),
+      toColumn(at(error, "message"), "text"),
+      field("attempts", "number"),
+      field("deliveries", "number"),
       JSON.stringify(at(payload, "payload")) ?? null,
       field("metadata")
     ]
@@ -106,50 +106,48 @@ const letterOf = (row: LetterRow): DeadLetter.DeadLetter => {
 
 const keyOf = ({ failed_at, id, place, source }: LetterRow): string => JSON.stringify([place, failed_at, source, id])
 
-const asLettersError = (error: SqlError) => new ConnectorError.LettersError({ reason: reasonOf(error) })
+const decodeKey = Schema.decodeSync(
+  Schema.fromJsonString(Schema.Tuple([Schema.Finite, Schema.NullOr(Schema.String), Schema.String, Schema.String]))
+)
 
 const lettersOf = (
-  { sql }: Database["Service"],
+  { dialect, sql }: Database["Service"],
   { columns, name }: Table,
   isClosed: () => boolean
 ): Connector.Letters => {
-  const table = quoted(name)
-  const select = `SELECT _rowid_ AS place, ${columns.map((column) => column.name).join(", ")} FROM ${table}`
-  const run = <A extends object>(text: string, params: ReadonlyArray<unknown>) =>
+  const { find, list, remove } = dialect.table.letters
+  const whileOpen = <A>(effect: Effect.Effect<A, SqlError>) =>
     Effect.suspend(() =>
       isClosed()
         ? Effect.fail(new ConnectorError.LettersError({ reason: closed }))
-        : Effect.mapError(sql.unsafe<A>(text, params), asLettersError)
+        : Effect.mapError(
+          effect,
+          (error) => new ConnectorError.LettersError({ reason: dialect.reasonOf(error) })
+        )
     )
   const stored = (row: LetterRow): Connector.StoredLetter => ({ key: keyOf(row), letter: letterOf(row) })
   return {
     list: ({ after, max }) =>
       Effect.map(
-        run<LetterRow>(`${select} WHERE _rowid_ > ? ORDER BY _rowid_ LIMIT ?`, [
-          after === undefined ? Number.MIN_SAFE_INTEGER : Number(after),
-          max
-        ]),
+        whileOpen(
+          list<LetterRow>(sql, name, columns, { after: after === undefined ? undefined : Number(after), max })
+        ),
         (rows) => ({ letters: rows.map(stored), next: rows.length < max ? undefined : String(rows.at(-1)?.place) })
       ),
-    find: (id) =>
-      Effect.map(run<LetterRow>(`${select} WHERE id = ? ORDER BY _rowid_`, [id]), (rows) => rows.map(stored)),
+    find: (id) => Effect.map(whileOpen(find<LetterRow>(sql, name, columns, id)), (rows) => rows.map(stored)),
     remove: (keys) =>
-      Effect.asVoid(Effect.uninterruptible(run(
-        `DELETE FROM ${table} WHERE _rowid_ IN (SELECT t._rowid_ FROM json_each(?) AS k CROSS JOIN ${table} AS t
-          WHERE t._rowid_ = k.value ->> 0 AND t.failed_at IS k.value ->> 1 AND t.source = k.value ->> 2
-            AND t.id = k.value ->> 3)`,
-        [`[${keys.join(",")}]`]
+      Effect.uninterruptible(whileOpen(Effect.suspend(() =>
+        remove(
+          sql,
+          name,
+          keys.map((key) => {
+            const [place, failedAt, source, id] = decodeKey(key)
+            return { place, failedAt, source, id }
+          })
+        )
       )))
   }
 }
-
-/** Whether the rows of a table have a place; those of a view and of a table WITHOUT ROWID have none. */
-const hasPlaces = (sql: Client.SqlClient, name: string): Effect.Effect<boolean, SqlError> =>
-  Effect.map(
-    sql<{ type: string; wr: number }>`
-      SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ${name} COLLATE NOCASE`,
-    ([there]) => there === undefined || (there.type === "table" && there.wr === 0)
-  )
 
 /** Makes the table where it is missing, and opens it. Its letters can be read where its rows have places. */
 export const openLetters = (
@@ -157,8 +155,9 @@ export const openLetters = (
   name: string
 ): Effect.Effect<Connector.SinkService, SqlError | SetupError, Scope.Scope> =>
   Effect.gen(function*() {
-    const inOrder = yield* hasPlaces(database.sql, name)
-    const table = letterTable(name, inOrder)
+    const { dialect } = database
+    const inOrder = yield* dialect.table.letters.hasPlaces(database.sql, name)
+    const table = letterTable(dialect, name, inOrder)
     yield* prepare(database, table)
     const sink = yield* openTable(database, table)
     if (!inOrder) return sink

@@ -8,9 +8,10 @@ import type * as Scope from "effect/Scope"
 import type { Database } from "../../Database.ts"
 import { SetupError } from "../../SetupError.ts"
 import type { SqlError } from "../effectSql.ts"
+import { quoted } from "../names.ts"
 import { kindOf } from "../queue/schema.ts"
 import { openRowSink } from "../rowSink.ts"
-import { type Column, sameName } from "./columns.ts"
+import type { Column, Value } from "./columns.ts"
 
 export interface Table {
   readonly name: string
@@ -18,67 +19,37 @@ export interface Table {
   /** The columns that say whether a row is there already. */
   readonly primaryKey: ReadonlyArray<string>
   /**
-   * Whether rows keep the order of their arrival by `_rowid_`, one that is written again behind all others. A table that
-   * is made new has a column for it, so that the order survives a VACUUM.
+   * Whether rows keep the order of their arrival, one that is written again behind all others. A table that is made new
+   * has a column `seq` for it.
    */
   readonly inOrder: boolean
   /** The values of one row, in the order of the columns. */
   readonly row: (transaction: Transaction.Transaction<unknown>) => Row
 }
 
-type Row = ReadonlyArray<string | number | null>
-
-// Rows of one INSERT, by its parameters: SQLite's bound is 32,766.
-const mostParameters = 8000
-
-export const quoted = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
-
-const upsert = ({ columns, inOrder, name, primaryKey }: Table, rows: number): string => {
-  const names = columns.map((column) => quoted(column.name))
-  const row = `(${columns.map(() => "?").join(", ")})`
-  const changed = columns.filter((column) => !primaryKey.includes(column.name)).map((column) => quoted(column.name))
-  const changes = changed.map((column) => `${column} = excluded.${column}`)
-  const table = quoted(name)
-  // The sub-select names the row, so that it is asked again for each one.
-  if (inOrder) {
-    changes.push(`_rowid_ = (SELECT max(m._rowid_) + 1 FROM ${table} AS m WHERE m._rowid_ >= ${table}._rowid_)`)
-  }
-  const action = changes.length === 0 ? "DO NOTHING" : `DO UPDATE SET ${changes.join(", ")}`
-  return `INSERT INTO ${quoted(name)} (${names.join(", ")}) VALUES ${Array.from({ length: rows }, () => row).join(", ")}
-    ON CONFLICT (${primaryKey.map(quoted).join(", ")}) ${action}`
-}
+type Row = ReadonlyArray<Value>
 
 /** Makes the table where it is missing; of one that is there, says which columns it lacks. */
 export const prepare = (
-  { sql }: Database["Service"],
+  { dialect, sql }: Database["Service"],
   table: Table
 ): Effect.Effect<void, SqlError | SetupError> =>
   Effect.gen(function*() {
-    const { columns, inOrder, name, primaryKey } = table
+    const { columns, name, primaryKey } = table
     for (const [place, column] of columns.entries()) {
-      const twin = columns.slice(place + 1).find((other) => sameName(other.name, column.name))
+      const twin = columns.slice(place + 1).find((other) => dialect.sameName(other.name, column.name))
       if (twin !== undefined) {
-        const problem = `two of its columns are ${quoted(column.name)} and ${quoted(twin.name)}, one name to SQLite`
+        const problem = `two of its columns are ${quoted(column.name)} and ${quoted(twin.name)}, one name to ${dialect.name}`
         return yield* new SetupError({ table: name, problem })
       }
     }
-    if ((yield* kindOf(sql, name)) !== undefined) {
+    if ((yield* kindOf(sql, dialect, name)) !== undefined) {
       return yield* new SetupError({ table: name, problem: "it is the table of a queue; choose another name" })
     }
-    const definitions = columns.map((column) => {
-      const definition = `${quoted(column.name)} ${column.type}`.trim()
-      return primaryKey.includes(column.name) ? `${definition} NOT NULL` : definition
-    })
-    const key = `(${primaryKey.map(quoted).join(", ")})`
-    yield* sql.unsafe(
-      `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${inOrder ? "seq INTEGER PRIMARY KEY, " : ""}${
-        definitions.join(", ")
-      }, ${inOrder ? "UNIQUE" : "PRIMARY KEY"} ${key})`
-    )
-    const there = yield* sql<{ name: string; pk: number }>`SELECT name, pk FROM pragma_table_info(${name})`
-    const names = there.map((column) => column.name)
+    yield* sql.unsafe(dialect.table.create(table))
+    const names = yield* dialect.table.columns(sql, name)
     const missing = columns
-      .filter((column) => !names.some((name) => sameName(name, column.name)))
+      .filter((column) => !names.some((name) => dialect.sameName(name, column.name)))
       .map((column) => quoted(column.name))
     if (missing.length > 0) {
       return yield* new SetupError({
@@ -87,7 +58,7 @@ export const prepare = (
       })
     }
     yield* Effect.mapError(
-      sql.unsafe(`EXPLAIN ${upsert(table, 1)}`, columns.map(() => null)),
+      dialect.table.check(sql, table),
       (error) =>
         new SetupError({
           table: name,
@@ -101,24 +72,40 @@ export const openTable = (
   table: Table
 ): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
   Effect.suspend(() => {
+    const { mostParameters, onceInStatement, problem, upsert } = database.dialect.table
     const most = Math.max(1, Math.floor(mostParameters / table.columns.length))
     // Made once for each number of rows, as that is what they differ in.
     const upserts: Array<string | undefined> = []
     const insert = (rows: ReadonlyArray<Row>) =>
       database.sql.unsafe(upserts[rows.length] ??= upsert(table, rows.length), rows.flat()).raw
     const id = table.columns.map(({ name }) => table.primaryKey.includes(name))
-    // SQLite keeps UTF-8: half of a surrogate pair becomes another character, and two ids one.
-    const isStorable = (row: Row) =>
-      row.every((value, n) => !id[n] || typeof value !== "string" || value.isWellFormed())
     return openRowSink<Row>({
       database,
       rowOf: (transaction) => {
         const row = table.row(transaction)
-        return isStorable(row) ? row : "an id with half of a surrogate pair cannot be stored"
+        for (const [n, value] of row.entries()) {
+          const wrong = problem(value, id[n] === true)
+          if (wrong !== undefined) return wrong
+        }
+        return row
       },
-      write: (rows) =>
-        rows.length <= most
+      write: (all) => {
+        const rows = onceInStatement ? lastOf(all, id) : all
+        return rows.length <= most
           ? insert(rows)
           : database.sql.withTransaction(Effect.forEach(Arr.chunksOf(rows, most), insert, { discard: true }))
+      }
     })
   })
+
+/** Of the rows of one id, the last one: it would have replaced the others. */
+const lastOf = (rows: ReadonlyArray<Row>, id: ReadonlyArray<boolean>): ReadonlyArray<Row> => {
+  const last = new Map<string, Row>()
+  for (const row of rows) {
+    const key = JSON.stringify(row.filter((_, n) => id[n]))
+    // A row that comes again comes later.
+    last.delete(key)
+    last.set(key, row)
+  }
+  return last.size === rows.length ? rows : Array.from(last.values())
+}

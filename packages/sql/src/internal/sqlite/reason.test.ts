@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { SqlError, UnknownError } from "./effectSql.ts"
+import { SqlError, UnknownError } from "../effectSql.ts"
 import { reasonOf } from "./reason.ts"
 
 const of = (errcode: number | undefined) => {

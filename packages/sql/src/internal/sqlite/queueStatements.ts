@@ -1,36 +1,9 @@
 /**
- * The SQL of a queue, for SQLite. A row is a message; `state` says where it is:
- *
- *     ready ──claim──▶ leased ──Ack────────▶ done: keeps its id until `until`, for de-duplication
- *       ▲  ▲             │ ├──DeadLetter──▶ dead ──put back──▶ ready              (deliveries 0)
- *       │  │             │ ├──Requeue(delay)─▶ delayed ──`until`──▶ ready     (deliveries + 1)
- *       │  └─────────────┘ └──Release──▶ ready                             (deliveries unchanged)
- *       │   Requeue, `until` has come, closed                              (deliveries + 1)
- *     blocked: an earlier message of its key is not done
- *
- * What is taken back goes from `done` or `dead` to `ready`, as if it arrived anew, with deliveries 0: its letter was kept
- * elsewhere.
- *
- * `since` is the place in the order: when it was enqueued, requeued or became due. `claim` counts hand-overs: a
- * settlement names the claim that it settles, so that who has lost a lease cannot settle the next one's.
+ * The SQL of a queue, for SQLite; `queueTable.ts` of the queue says what each is to do.
  *
  * A batch is one statement. Settlements come as one JSON array of [seq, claim] pairs, so that one prepared statement
  * serves batches of every size; enqueued rows come as VALUES, which is faster than taking payloads apart again.
  */
-
-/** What a claim returns. */
-export interface ClaimedRow {
-  readonly seq: number
-  readonly id: string
-  /** Null only where somebody has written to the table by hand; `metadata` too. */
-  readonly payload: string | null
-  readonly metadata: string | null
-  readonly key: string | null
-  readonly deliveries: number
-  readonly claim: number
-  readonly priority: number
-  readonly since: number
-}
 
 const claimed = "RETURNING seq, id, payload, metadata, key, deliveries, claim, priority, since"
 const pairs = "FROM json_each(?) AS pair WHERE q.seq = pair.value ->> 0 AND q.claim = pair.value ->> 1"

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "@effect/vitest"
-import { make } from "./statements.ts"
+import { make } from "./queueStatements.ts"
 
 const open = () => {
   const { create, enqueue, takeBack, ...statements } = make("items")

@@ -2,8 +2,8 @@
  * Why a statement failed, in the reasons that the engine knows.
  */
 import { Reason } from "@ergon/core"
-import type { SqlError } from "./effectSql.ts"
-import { resultCode } from "./sqlite/resultCode.ts"
+import type { SqlError } from "../effectSql.ts"
+import { resultCode } from "./resultCode.ts"
 
 /** Busy and locked, full and failing disks pass; a broken file, a broken rule or a broken statement does not. */
 export const reasonOf = (error: SqlError): Reason.Reason => {
