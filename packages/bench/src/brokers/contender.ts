@@ -19,9 +19,10 @@ export const payload = (n: number): Payload => ({ id: `p-${n}`, quantity: n % 7,
 const decodeJson = Schema.decodeUnknownSync(Schema.toCodecJson(Payload))
 
 /** What every bare loop and every peer does with the bytes of one, as Ergon does: parse, decode, run an empty program. */
-export const work = (text: string): void => {
-  decodeJson(JSON.parse(text))
+export const work = (text: string): Payload => {
+  const decoded = decodeJson(JSON.parse(text))
   Effect.runSync(Effect.void)
+  return decoded
 }
 
 /** The time from the first that is worked on to the last that is settled: connecting is not measured. */
@@ -43,13 +44,20 @@ export const stopwatch = (): Stopwatch => {
 /**
  * - `publish`: puts so many there, confirmed; answers how long it took, in milliseconds.
  * - `consume`: works on and settles exactly so many; answers the time from the first to the last, in milliseconds.
+ * - `enqueue`: puts one there, confirmed.
+ * - `start`: consumes until it is stopped, and tells the number of each that is settled.
  */
 export interface Contender {
   readonly name: string
   readonly publish: (count: number) => Promise<number>
   readonly consume: (count: number) => Promise<number>
+  readonly enqueue: (n: number) => Promise<void>
+  readonly start: (settled: (n: number) => void) => Promise<() => Promise<void>>
   readonly close: () => Promise<void>
 }
+
+/** The number in the id of a payload. */
+export const numberOf = (id: string): number => Number(id.slice(2))
 
 export const timed = async (run: () => Promise<unknown>): Promise<number> => {
   const started = performance.now()

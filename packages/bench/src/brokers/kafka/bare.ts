@@ -1,4 +1,4 @@
-/** The floor: @platformatic/kafka itself, one stream of a group, offsets committed for what piled up in a turn. */
+/** The floor: @platformatic/kafka itself, one stream of a group, offsets committed for what piled up meanwhile. */
 import {
   Consumer,
   MessagesStreamFallbackModes,
@@ -7,7 +7,7 @@ import {
   stringDeserializers,
   stringSerializers
 } from "@platformatic/kafka"
-import { batches, concurrency, type Contender, payload, stopwatch, timed, work } from "../contender.ts"
+import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
 import { cap } from "./cap.ts"
 
 export const bare = async (broker: string, topic: string): Promise<Contender> => {
@@ -19,66 +19,75 @@ export const bare = async (broker: string, topic: string): Promise<Contender> =>
       autocreateTopics: true
     })
   )
-  let rounds = 0
+  const send = async (numbers: ReadonlyArray<number>): Promise<void> => {
+    await producer.send({
+      messages: numbers.map((n) => ({ topic, key: `k-${n % 256}`, value: JSON.stringify(payload(n)) })),
+      acks: -1
+    })
+  }
+  /** Tells the numbers of each commit. */
+  const consuming = async (began: () => void, settled: (numbers: ReadonlyArray<number>) => void) => {
+    const consumer = await cap(
+      new Consumer({
+        groupId: `group-${topic}`,
+        clientId: "bare",
+        bootstrapBrokers: [broker],
+        deserializers: stringDeserializers,
+        autocommit: false,
+        highWaterMark: 4 * concurrency
+      })
+    )
+    const stream = await consumer.consume({
+      topics: [topic],
+      mode: MessagesStreamModes.COMMITTED,
+      fallbackMode: MessagesStreamFallbackModes.EARLIEST
+    })
+    // One commit at a time, of the positions that were reached meanwhile.
+    const reached = new Map<number, bigint>()
+    let piled: Array<number> = []
+    let committing = Promise.resolve()
+    const commit = async () => {
+      const offsets = [...reached].map(([partition, offset]) => ({ topic, partition, offset, leaderEpoch: -1 }))
+      const numbers = piled
+      reached.clear()
+      piled = []
+      await consumer.commit({ offsets })
+      settled(numbers)
+    }
+    const loop = async () => {
+      for await (const message of stream) {
+        began()
+        reached.set(message.partition, message.offset + 1n)
+        if (piled.push(numberOf(work(message.value ?? "").id)) === 1) committing = committing.then(commit)
+      }
+    }
+    const running = loop()
+    return async () => {
+      await committing
+      await consumer.close(true)
+      await running
+    }
+  }
   return {
     name: "bare @platformatic/kafka",
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) {
-          await producer.send({
-            messages: numbers.map((n) => ({
-              topic: `${topic}-${rounds}`,
-              key: `k-${n % 256}`,
-              value: JSON.stringify(payload(n))
-            })),
-            acks: -1
-          })
-        }
+        for (const numbers of batches(count, 256)) await send(numbers)
       }),
     consume: async (count) => {
-      const name = `${topic}-${rounds++}`
-      const consumer = await cap(
-        new Consumer({
-          groupId: name,
-          clientId: name,
-          bootstrapBrokers: [broker],
-          deserializers: stringDeserializers,
-          autocommit: false,
-          highWaterMark: 4 * concurrency
-        })
-      )
-      const stream = await consumer.consume({
-        topics: [name],
-        mode: MessagesStreamModes.COMMITTED,
-        fallbackMode: MessagesStreamFallbackModes.EARLIEST
-      })
       const watch = stopwatch()
+      const { promise, resolve } = Promise.withResolvers<number>()
       let done = 0
-      // One commit at a time, of the positions that were reached meanwhile.
-      const reached = new Map<number, bigint>()
-      let commits = Promise.resolve()
-      let waiting = false
-      const commit = () => {
-        waiting = false
-        const offsets = [...reached].map(([partition, offset]) => ({ topic: name, partition, offset, leaderEpoch: -1 }))
-        reached.clear()
-        return offsets.length === 0 ? undefined : consumer.commit({ offsets })
-      }
-      for await (const message of stream) {
-        watch.first()
-        work(message.value ?? "")
-        reached.set(message.partition, message.offset + 1n)
-        if (!waiting) {
-          waiting = true
-          commits = commits.then(commit)
-        }
-        if (++done === count) break
-      }
-      await commits.then(commit)
-      const took = watch.milliseconds()
-      await consumer.close(true)
+      const stop = await consuming(watch.first, (numbers) => {
+        done += numbers.length
+        if (done >= count) resolve(watch.milliseconds())
+      })
+      const took = await promise
+      await stop()
       return took
     },
+    enqueue: (n) => send([n]),
+    start: (settled) => consuming(() => {}, (numbers) => numbers.forEach((n) => settled(n))),
     close: () => producer.close()
   }
 }

@@ -2,8 +2,8 @@
  * graphile-worker: `default` changes nothing but the number of concurrent jobs; `best` is its local queue, with
  * completions in batches, as its page on performance says.
  */
-import { Logger, makeWorkerUtils, run, type WorkerUtils } from "graphile-worker"
-import { batches, concurrency, type Contender, payload, stopwatch, timed, work } from "../contender.ts"
+import { Logger, makeWorkerUtils, run, type Runner, type WorkerUtils } from "graphile-worker"
+import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
 
 const silent = new Logger(() => () => {})
 
@@ -11,48 +11,47 @@ export const graphile = async (url: string, settings: "default" | "best"): Promi
   const schema = `graphile_${settings}_${process.pid}`
   const utils: WorkerUtils = await makeWorkerUtils({ connectionString: url, schema, logger: silent })
   await utils.migrate()
+  const job = (n: number) => ({ identifier: "noop", payload: { text: JSON.stringify(payload(n)) } })
+  const consuming = (began: () => void): Promise<Runner> =>
+    run({
+      connectionString: url,
+      schema,
+      logger: silent,
+      concurrency,
+      noHandleSignals: true,
+      ...(settings === "best"
+        ? {
+          preset: {
+            worker: {
+              connectionString: url,
+              maxPoolSize: 10,
+              concurrentJobs: concurrency,
+              localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
+              completeJobBatchDelay: 0,
+              failJobBatchDelay: 0
+            }
+          }
+        }
+        : undefined),
+      taskList: {
+        noop: (one) => {
+          began()
+          work(textOf(one))
+          return Promise.resolve()
+        }
+      }
+    })
   return {
     name: `graphile-worker, ${settings === "best" ? "local queue" : "defaults"}`,
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) {
-          await utils.addJobs(
-            numbers.map((n) => ({ identifier: "noop", payload: { text: JSON.stringify(payload(n)) } }))
-          )
-        }
+        for (const numbers of batches(count, 256)) await utils.addJobs(numbers.map(job))
       }),
     consume: async (count) => {
       const watch = stopwatch()
       let done = 0
       const { promise, resolve } = Promise.withResolvers<void>()
-      const runner = await run({
-        connectionString: url,
-        schema,
-        logger: silent,
-        concurrency,
-        noHandleSignals: true,
-        ...(settings === "best"
-          ? {
-            preset: {
-              worker: {
-                connectionString: url,
-                maxPoolSize: 10,
-                concurrentJobs: concurrency,
-                localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
-                completeJobBatchDelay: 0,
-                failJobBatchDelay: 0
-              }
-            }
-          }
-          : undefined),
-        taskList: {
-          noop: (job) => {
-            watch.first()
-            work(textOf(job))
-            return Promise.resolve()
-          }
-        }
-      })
+      const runner = await consuming(watch.first)
       runner.events.on("job:complete", () => {
         if (++done === count) resolve()
       })
@@ -60,6 +59,14 @@ export const graphile = async (url: string, settings: "default" | "best"): Promi
       // What it completes in batches is settled once it has stopped.
       await runner.stop()
       return watch.milliseconds()
+    },
+    enqueue: async (n) => {
+      await utils.addJob("noop", job(n).payload)
+    },
+    start: async (settled) => {
+      const runner = await consuming(() => {})
+      runner.events.on("job:complete", ({ job }) => settled(numberOf(work(textOf(job.payload)).id)))
+      return () => runner.stop()
     },
     close: async () => {
       await utils.withPgClient((client) => client.query(`DROP SCHEMA ${schema} CASCADE`))
