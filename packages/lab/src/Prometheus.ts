@@ -89,6 +89,8 @@ export interface Prometheus extends Server.Server {
   readonly range: (query: string, range: Range) => Effect.Effect<ReadonlyArray<Series>, Refused>
   /** The values of a label among the series that a selector names. */
   readonly labelValues: (label: string, of: string) => Effect.Effect<ReadonlyArray<string>, Refused>
+  /** The type of every metric that a target has, by its name: `counter`, `gauge`, `histogram`. */
+  readonly types: Effect.Effect<ReadonlyMap<string, string>, Refused>
   /** Of each target, what was wrong at its last scrape: empty when nothing was, `undefined` before the first. */
   readonly targets: Effect.Effect<ReadonlyArray<string | undefined>, Refused>
   /** The alerts of the rules: whether each is pending or firing. */
@@ -110,6 +112,8 @@ const ofTargets = Schema.Struct({
   activeTargets: Schema.Array(Schema.Struct({ health: Schema.String, lastError: Schema.String }))
 })
 const ofAlerts = Schema.Struct({ alerts: Schema.Array(Schema.Struct({ labels: Labels, state: Schema.String })) })
+
+const ofMetadata = Schema.Record(Schema.String, Schema.Array(Schema.Struct({ type: Schema.String })))
 
 const answer = <S extends Schema.ConstraintDecoder<unknown>>(
   data: S
@@ -195,6 +199,10 @@ export const server = (options: Options): Effect.Effect<Prometheus, Server.NotSt
           ),
         labelValues: (label, of) =>
           ask(`label/${label}/values`, { "match[]": of }, answer(Schema.Array(Schema.String))),
+        types: Effect.map(
+          ask("metadata", {}, answer(ofMetadata)),
+          (metadata) => new Map(Object.entries(metadata).map(([name, [first]]) => [name, first?.type ?? ""]))
+        ),
         targets: Effect.map(ask("targets", {}, answer(ofTargets)), ({ activeTargets }) =>
           activeTargets.map(({ health, lastError }) => health === "unknown" ? undefined : lastError)),
         alerts: Effect.map(ask("alerts", {}, answer(ofAlerts)), ({ alerts }) =>

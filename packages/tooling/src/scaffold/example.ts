@@ -179,14 +179,34 @@ export const serve = async (
 
 /**
  * What /metrics would tell besides: of workers, which the example has none of, and of what has not happened in it. From
- * the names module of the packed package.
+ * the names modules of the packed packages.
  */
 export const declared = async (place: string): Promise<Names> => {
-  const file = path.join(place, "node_modules/@ergon/node/dist/internal/http/names.js")
-  const { families }: { readonly families: Readonly<Record<string, { readonly name: string }>> } = await import(
-    pathToFileURL(file).href
-  )
-  return { metrics: new Set(Object.values(families).map(({ name }) => name)), labels: new Set(["worker"]) }
+  const load = (file: string) => import(pathToFileURL(path.join(place, "node_modules/@ergon", file)).href)
+  const { families, labelName, prometheusName, workerLabel }: {
+    readonly families: Readonly<Record<string, { readonly name: string }>>
+    readonly labelName: (attribute: string) => string
+    readonly prometheusName: (instrument: Instrument) => string
+    readonly workerLabel: string
+  } = await load("node/dist/internal/http/names.js")
+  const { metrics }: { readonly metrics: Readonly<Record<string, Instrument>> } = await load("core/dist/Telemetry.js")
+  const instruments = Object.values(metrics)
+  return {
+    metrics: new Set([
+      ...Object.values(families).map(({ name }) => name),
+      ...instruments.flatMap((instrument) =>
+        (instrument.kind === "histogram" ? ["_bucket", "_sum", "_count"] : [""]).map((part) =>
+          prometheusName(instrument) + part
+        )
+      )
+    ]),
+    labels: new Set([workerLabel, "le", ...instruments.flatMap(({ labels }) => labels.map(labelName))])
+  }
+}
+
+interface Instrument {
+  readonly kind: string
+  readonly labels: ReadonlyArray<string>
 }
 
 /** What the project itself says of its policy, decided by the packed core. */

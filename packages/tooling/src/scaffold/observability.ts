@@ -81,8 +81,15 @@ const problemsOfCollector = (files: Files): ReadonlyArray<string> => {
   )
 }
 
-const problemsOfScraping = (files: Files, runner: Runner): ReadonlyArray<string> =>
-  list(one(files, "prometheus.yaml"), "scrape_configs").flatMap((job) => [
+const problemsOfScraping = (files: Files, runner: Runner): ReadonlyArray<string> => [
+  ...list(one(files, "prometheus.yaml"), "rule_files").map(String).flatMap((file) => {
+    const mount = `./${file}:/etc/prometheus/${file}:ro`
+    return expect(
+      list(one(files, "compose.yaml"), "services.prometheus.volumes").includes(mount),
+      `${folder}/prometheus.yaml: reads ${file}, which is not mounted beside it`
+    )
+  }),
+  ...list(one(files, "prometheus.yaml"), "scrape_configs").flatMap((job) => [
     ...expect(
       text(job, "metrics_path") === runner.routes.metrics,
       `${folder}/prometheus.yaml: asks for ${text(job, "metrics_path")}, not ${runner.routes.metrics}`
@@ -94,6 +101,7 @@ const problemsOfScraping = (files: Files, runner: Runner): ReadonlyArray<string>
       )
     )
   ])
+]
 
 const queriesOf = (tree: unknown): ReadonlyArray<{ readonly panel: string; readonly query: string }> =>
   list(tree, "panels").flatMap((panel) =>
