@@ -20,6 +20,7 @@ import type { Delivery } from "./Delivery.ts"
 import type { Settlement } from "./Disposition.ts"
 import { encoder } from "./internal/codec.ts"
 import { carrying } from "./internal/engine/traceparent.ts"
+import { Carried } from "./Telemetry.ts"
 import { Unsupported } from "./Reason.ts"
 import * as Transaction from "./Transaction.ts"
 
@@ -441,7 +442,8 @@ export const layerDeadLetters = <Self, Id extends string, E, R>(
  * has confirmed it.
  *
  * **Details**
- * The transaction carries the span around it as its `traceparent`, unless it has one.
+ * The transaction carries the span around it as its `traceparent`, unless it has one, and inside of a step the `baggage`
+ * of the transaction at hand.
  *
  * One try, without a bound on its time: `Policy.apply` adds retries and a timeout. Fails with `DispatchError`, or with
  * the `SchemaError` of a payload that does not encode.
@@ -460,7 +462,7 @@ export const send = <Self, S extends Schema.Constraint>(
         Effect.contextWith((context: Context.Context<never>) => {
           const encoded = Transaction.withPayload(transaction, payload)
           const span = Context.getOrUndefined(context, Tracer.ParentSpan)
-          return sink.dispatch([span === undefined ? encoded : carrying(encoded, span)])
+          return sink.dispatch([span === undefined ? encoded : carrying(encoded, span, Context.get(context, Carried))])
         }))
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Schema, Tracer } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Decision, Memory, Policy, Reason, Task, Telemetry, Transaction } from "./index.ts"
 import { Faults } from "./testing/index.ts"
@@ -43,6 +43,14 @@ const parentOf = (span: Tracer.Span): string | undefined =>
 
 const linksOf = (span: Tracer.Span | undefined) => span?.links.map(({ span }) => `${span.traceId}-${span.spanId}`)
 
+const errorOf = (span: Tracer.NativeSpan | undefined): Error => {
+  assert.isDefined(span)
+  assert(span.status._tag === "Ended" && Exit.isFailure(span.status.exit))
+  const error = Cause.squash(span.status.exit.cause)
+  assert.instanceOf(error, Error)
+  return error
+}
+
 const attributesOf = (span: Tracer.Span | undefined) => Object.fromEntries(span?.attributes ?? [])
 
 const task = Task.consumer("worker", Jobs, ({ payload }) => Effect.succeed(payload.n)).pipe(
@@ -74,6 +82,7 @@ describe("the names", () => {
       "ergon.attempts",
       "ergon.deliveries",
       "ergon.lease",
+      "ergon.delay",
       "ergon.disposition",
       "ergon.cut",
       "ergon.state",
@@ -211,9 +220,11 @@ describe("the spans of a run", () => {
       const failing = Task.consumer("failing", Jobs, () => Effect.fail(new Refused({ message: "no" }))).pipe(
         Task.onFailure(() => Effect.void),
         Task.deadLetter(Dead),
-        Task.policy({ process: { retry: { maxAttempts: 2 } } })
+        Task.policy({ process: { retry: { maxAttempts: 2, backoff: "1 second" } } })
       )
-      yield* Task.run(failing).pipe(Effect.provide(layer))
+      const fiber = yield* Effect.forkChild(Task.run(failing).pipe(Effect.provide(layer)))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
       assert.deepStrictEqual(tree(), [
         "run failing",
         "  fetch jobs",
@@ -224,7 +235,10 @@ describe("the spans of a run", () => {
         "    dispatch dead",
         "    settle jobs"
       ])
-      assert.deepStrictEqual(named("process").map((span) => attributesOf(span)["ergon.attempt"]), [1, 2])
+      assert.deepStrictEqual(named("process").map((span) => attributesOf(span)), [
+        { "ergon.attempt": 1, "ergon.category": "business", "error.type": "Refused" },
+        { "ergon.attempt": 2, "ergon.delay": 1000, "ergon.category": "business", "error.type": "Refused" }
+      ])
       const [transaction] = named("transaction jobs")
       assert.deepInclude(attributesOf(transaction), {
         "ergon.outcome": "failed",
@@ -252,9 +266,19 @@ describe("the spans of a run", () => {
       yield* Effect.yieldNow
       assert.isDefined(fiber.pollUnsafe())
       assert.deepStrictEqual(named("process").map((span) => attributesOf(span)), [
-        { "ergon.attempt": 1, "ergon.cut": "attempt", "error.type": "timeout" },
-        { "ergon.attempt": 2, "ergon.cut": "attempt", "error.type": "timeout" }
+        { "ergon.attempt": 1, "ergon.cut": "attempt", "ergon.category": "timeout", "error.type": "timeout" },
+        {
+          "ergon.attempt": 2,
+          "ergon.delay": 0,
+          "ergon.cut": "attempt",
+          "ergon.category": "timeout",
+          "error.type": "timeout"
+        }
       ])
+      for (const span of named("process")) {
+        assert.isTrue(span.status._tag === "Ended" && Exit.isFailure(span.status.exit))
+        assert.match(errorOf(span).message, /exceeded its timeout of 1000 ms/)
+      }
       assert.strictEqual(attributesOf(named("transaction jobs")[0])["error.type"], "timeout")
     }).pipe(Effect.provide(Memory.source(Jobs, jobs(1)))))
 
@@ -279,7 +303,59 @@ describe("the spans of a run", () => {
           undefined
         ])
         assert.deepStrictEqual(named(name).map((span) => attributesOf(span)["ergon.attempt"]), [1, 2])
+        assert.deepStrictEqual(named(name).map((span) => attributesOf(span)["ergon.category"]), ["system", undefined])
+        assert.deepStrictEqual(named(name).map((span) => attributesOf(span)["ergon.delay"]), [undefined, 100])
       }
+    }))
+
+  it.effect("say when a requeued transaction comes again", () =>
+    Effect.gen(function*() {
+      const { layer, named } = tracing()
+      let tries = 0
+      const later = Task.consumer(
+        "later",
+        Jobs,
+        () => ++tries === 1 ? Effect.fail(new Refused({ message: "not yet" })) : Effect.void
+      ).pipe(Task.decide({ Refused: () => Decision.requeue("5 seconds") }))
+      const fiber = yield* Effect.forkChild(Task.run(later).pipe(Effect.provide(layer)))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      const [first] = named("transaction jobs")
+      assert.deepInclude(attributesOf(first), {
+        "ergon.outcome": "requeued",
+        "ergon.disposition": "Requeue",
+        "ergon.delay": 5000
+      })
+    }).pipe(Effect.provide(Memory.source(Jobs, jobs(1)))))
+
+  it.effect("show the type, the message and the stack of an error, none of them empty, and never a payload", () =>
+    Effect.gen(function*() {
+      const { layer, named } = tracing()
+      const failing = <E>(error: E) =>
+        Task.run(Task.consumer("failing", Jobs, () => Effect.fail(error)).pipe(Task.discardFailures)).pipe(
+          Effect.provide([Memory.source(Jobs, jobs(1)), layer])
+        )
+      yield* failing({ _tag: "OutOfStock", order: { card: "geheim" } })
+      yield* failing(new Refused({ message: "" }))
+      const bad = [
+        Transaction.make("bad", { n: "geheim" }),
+        Transaction.make("worse", "geheim")
+      ]
+      const source = Memory.sourceEncoded(Jobs, bad, {
+        malformed: ({ id }) => id === "worse" ? "Unexpected token 'g', \"geheim\" is not JSON" : undefined
+      })
+      yield* Task.run(Task.consumer("failing", Jobs, () => Effect.void).pipe(Task.discardFailures)).pipe(
+        Effect.provide([source, layer])
+      )
+      const errors = named("transaction jobs").map(errorOf)
+      assert.deepStrictEqual(errors.map(({ message, name }) => `${name}: ${message}`), [
+        "OutOfStock: OutOfStock",
+        "Refused: Refused",
+        "SchemaError: Expected number\n  at [\"n\"]",
+        "SchemaError: the payload cannot be read"
+      ])
+      assert.include(errors[1]?.stack, "Telemetry.test.ts")
+      assert.notInclude(errors.map(({ stack }) => stack).join("\n"), "geheim")
     }))
 
   it.effect("are all ended, whatever ends the run", () =>
@@ -305,6 +381,66 @@ describe("the spans of a run", () => {
 })
 
 class Output extends Connector.Sink<Output>()("output", Schema.Int) {}
+
+describe("a trace that a tracer can decide about before it begins", () => {
+  /** Takes every second one; the engine must not have it decided twice. */
+  const halving = () => {
+    const taken = tracing()
+    const tracer = Effect.runSync(Effect.provide(Effect.tracer, taken.layer))
+    let asked = 0
+    const heads: Telemetry.HeadTracer = Object.assign(
+      Tracer.make({ span: (options) => tracer.span({ ...options, sampled: options.parent._tag === "Some" }) }),
+      { "~ergon/heads": { isTaken: () => asked++ % 2 === 1, taken: tracer } }
+    )
+    return { ...taken, layer: Layer.succeed(Tracer.Tracer, heads as Tracer.Tracer), asked: () => asked }
+  }
+  const streaming = (program: Effect.Effect<void>) =>
+    Task.consumer("worker", Jobs, () => program).pipe(
+      Task.dispatch(Output, ({ id }) => Transaction.make(id, 1)),
+      Task.policy({ loop: { streaming: true } })
+    )
+
+  it.effect("has no span unless it is taken, and is decided about once", () =>
+    Effect.gen(function*() {
+      const { asked, layer, named } = halving()
+      yield* Task.run(streaming(Effect.void)).pipe(
+        Effect.provide([Memory.source(Jobs, jobs(6), { end: true }), Memory.sink(Output), layer])
+      )
+      assert.strictEqual(asked(), 6)
+      assert.deepStrictEqual(named("transaction jobs").map((span) => attributesOf(span)["messaging.message.id"]), [
+        "job-1",
+        "job-3",
+        "job-5"
+      ])
+      assert.strictEqual(named("process").length, 3)
+    }))
+
+  it.effect("has ids of its own for whoever looks, and says that it is not taken", () =>
+    Effect.gen(function*() {
+      const { layer } = halving()
+      const seen: Array<Tracer.AnySpan> = []
+      const looking = Effect.contextWith((context: Context.Context<never>) =>
+        Effect.sync(() =>
+          void seen.push(Context.getUnsafe(context as Context.Context<Tracer.ParentSpan>, Tracer.ParentSpan))
+        )
+      )
+      const context = yield* Layer.build(Layer.merge(Memory.source(Jobs, jobs(4), { end: true }), Memory.sink(Output)))
+      yield* Task.run(streaming(looking)).pipe(Effect.provide(layer), Effect.provideContext(context))
+      assert.deepStrictEqual(seen.map(({ sampled }) => sampled), [false, true, false, true])
+      assert.strictEqual(new Set(seen.map(({ traceId }) => traceId)).size, 4)
+      const sent = yield* Effect.provideContext(Memory.received(Output), context)
+      assert.deepStrictEqual(
+        sent.map(({ metadata }) => String(metadata["traceparent"]).slice(0, 35)),
+        seen.map(({ traceId }) => `00-${traceId}`)
+      )
+      assert.deepStrictEqual(sent.map(({ metadata }) => String(metadata["traceparent"]).slice(-2)), [
+        "00",
+        "01",
+        "00",
+        "01"
+      ])
+    }))
+})
 
 describe("what programs see", () => {
   it.effect("their spans stand below the attempt; what is not sampled has none below it", () =>
@@ -415,6 +551,50 @@ describe("what is sent", () => {
         yield* Effect.provideContext("traceparent" in metadata ? Effect.provide(run, tracing().layer) : run, context)
         assert.deepStrictEqual(metadataOf(yield* Effect.provideContext(Memory.received(Output), context)), [expected])
       }
+    }))
+
+  it.effect("from inside of a step carries the span and the baggage of the transaction at hand", () =>
+    Effect.gen(function*() {
+      const { layer, named } = tracing()
+      const from = { traceparent: producer, tracestate: "a=b", baggage: "user=7" }
+      const context = yield* Layer.build(Layer.merge(Memory.source(Jobs, jobs(1, from)), Memory.sink(Output)))
+      const headers: Array<Telemetry.Headers> = []
+      const sending = Task.consumer("worker", Jobs, () =>
+        Effect.gen(function*() {
+          headers.push(yield* Telemetry.headers)
+          yield* Connector.send(Output, Transaction.make("one", 1))
+        })).pipe(Task.policy({ transaction: { trace: "parent" } }))
+      yield* Task.run(sending).pipe(Effect.provide(layer), Effect.provideContext(context))
+      const expected = {
+        traceparent: `00-0af7651916cd43dd8448eb211c80319c-${named("process")[0]?.spanId}-01`,
+        tracestate: "a=b",
+        baggage: "user=7"
+      }
+      assert.deepStrictEqual(headers, [expected])
+      assert.deepStrictEqual(metadataOf(yield* Effect.provideContext(Memory.received(Output), context)), [expected])
+    }))
+
+  it.effect("as a dead letter carries the trace of its failure, and in its envelope that of its producer", () =>
+    Effect.gen(function*() {
+      const { layer, named } = tracing()
+      const from = { traceparent: producer }
+      // What a sink of dead letters is sent, seen by a sink that keeps it as it comes.
+      const sent: Array<Transaction.Transaction<unknown>> = []
+      const keeping = Connector.layerDeadLetters(
+        Dead,
+        Effect.succeed({
+          format: "json",
+          dispatch: (all: ReadonlyArray<Transaction.Transaction<unknown>>) => Effect.sync(() => void sent.push(...all))
+        })
+      )
+      const failing = Task.consumer("failing", Jobs, () => Effect.fail(new Refused({ message: "no" }))).pipe(
+        Task.deadLetter(Dead)
+      )
+      yield* Task.run(failing).pipe(Effect.provide([Memory.source(Jobs, jobs(1, from)), keeping, layer]))
+      const [letter] = sent
+      const [span] = named("dispatch dead")
+      assert.strictEqual(letter?.metadata["traceparent"], `00-${span?.traceId}-${span?.spanId}-01`)
+      assert.deepInclude(letter?.payload, { metadata: from })
     }))
 
   it.effect("from anywhere carries the span around it", () =>

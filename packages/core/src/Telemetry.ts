@@ -9,6 +9,9 @@
  */
 
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
+import { headersOf, producerOf } from "./internal/engine/traceparent.ts"
 
 /**
  * Whether durations and sizes are kept, as a reference that can be provided: set by what exports metrics, `false` unless
@@ -20,6 +23,90 @@ import * as Context from "effect/Context"
 export const Histograms: Context.Reference<boolean> = Context.Reference<boolean>("@ergon/core/Telemetry/Histograms", {
   defaultValue: () => false
 })
+
+/**
+ * The trace context of W3C, as headers: `traceparent` names the trace and the span, `tracestate` is what vendors say of that
+ * trace, `baggage` is whatever the first caller wants everybody to know.
+ *
+ * @category propagation
+ * @since 0.1.0
+ */
+export interface Headers {
+  readonly traceparent?: string
+  readonly tracestate?: string
+  readonly baggage?: string
+}
+
+/**
+ * What the transaction at hand came with, as a reference: set inside of every step while a tracer listens, empty elsewhere.
+ *
+ * @category propagation
+ * @since 0.1.0
+ */
+export const Carried: Context.Reference<Headers> = Context.Reference<Headers>("@ergon/core/Telemetry/Carried", {
+  defaultValue: () => ({})
+})
+
+/**
+ * The headers that let whatever is called from here continue the trace: a thread, a process, another service.
+ *
+ * **Details**
+ * `traceparent` is the span around the effect, none where there is none; `tracestate` goes along within the trace that it
+ * came with; `baggage` is passed on. Requests of effect's HTTP client carry `traceparent` by themselves.
+ *
+ * **Example** (Calling something else)
+ * ```ts import.meta.vitest
+ * import { Telemetry } from "@ergon/core"
+ * import { Effect } from "effect"
+ *
+ * const headers = Effect.runSync(Effect.withSpan(Telemetry.headers, "call"))
+ * headers.traceparent?.length // => 55
+ * Effect.runSync(Telemetry.headers) // => {}
+ * ```
+ *
+ * @category propagation
+ * @since 0.1.0
+ */
+export const headers: Effect.Effect<Headers> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.succeed(headersOf(Context.getOrUndefined(context, Tracer.ParentSpan), Context.get(context, Carried)))
+)
+
+/**
+ * Runs an effect below the span that the headers name, which was made elsewhere. Headers that cannot be read change nothing.
+ *
+ * **Example** (Continuing a trace)
+ * ```ts import.meta.vitest
+ * import { Telemetry } from "@ergon/core"
+ * import { Effect } from "effect"
+ *
+ * const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+ * const span = Effect.currentSpan.pipe(Effect.withSpan("inner"), Telemetry.withHeaders({ traceparent }))
+ * Effect.runSync(span).traceId // => "0af7651916cd43dd8448eb211c80319c"
+ * ```
+ *
+ * @category propagation
+ * @since 0.1.0
+ */
+export const withHeaders = (given: Headers) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const span = producerOf({ ...given })
+  const carried = Effect.provideService(effect, Carried, given)
+  return span === undefined ? carried : Effect.provideService(carried, Tracer.ParentSpan, span)
+}
+
+/**
+ * A tracer that can say whether a trace is taken before a span is made for it.
+ *
+ * **Details**
+ * A streaming run asks `isTaken` once for every transaction that begins a trace, and has the spans of those that are taken
+ * made by `taken`, which does not decide again. A transaction that is not taken costs it next to nothing. With any other
+ * tracer the engine makes a span first, and looks whether it was sampled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeadTracer extends Tracer.Tracer {
+  readonly "~ergon/heads": { readonly isTaken: () => boolean; readonly taken: Tracer.Tracer }
+}
 
 /**
  * A span: its name, what follows the name, its kind, and what it covers.
@@ -106,6 +193,7 @@ export const attributes = {
   attempts: "ergon.attempts",
   deliveries: "ergon.deliveries",
   lease: "ergon.lease",
+  delay: "ergon.delay",
   disposition: "ergon.disposition",
   cut: "ergon.cut",
   state: "ergon.state",
@@ -128,11 +216,13 @@ export const meanings: { readonly [Name in keyof typeof attributes]: string } = 
   task: "The name of the task.",
   step: "The step: fetch, decode, process, dispatch, success, exception or settle; of a failed transaction, where.",
   outcome: "How a transaction ended: succeeded, failed, requeued, timeout, redelivered or released.",
-  category: "Of a failed transaction: business, system, timeout or invalid.",
+  category: "Of a failed transaction, and of an attempt that failed: business, system, timeout or invalid.",
   attempt: "Which try of a step, from 1. A second `process` says by itself that the first was retried.",
   attempts: "Tries of the process step, all together.",
   deliveries: "How often the transaction was delivered before.",
   lease: "How long a delivery is ours unless it is extended, in milliseconds; only where the source has leases.",
+  delay:
+    "How long was waited before this attempt, or, of a requeued transaction, is waited before the next delivery; in milliseconds.",
   disposition: "What became of the delivery at its source: Ack, Requeue, DeadLetter or Release.",
   cut:
     "Why an attempt was interrupted: its own timeout (attempt), the transaction's (deadline), or the run's end (stop).",

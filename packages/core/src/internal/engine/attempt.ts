@@ -29,7 +29,7 @@ export const attempt = (
   const startedAt = meter.histograms ? engine.watcher.now() : 0
   const { step } = slot
   const span = trace?.attempt(slot)
-  const fiber = slot.fork(effect, span ?? slot.item?.span)
+  const fiber = slot.fork(effect, span)
   const exit = fiber.pollUnsafe()
   if (exit !== undefined && slot.scope.state._tag === "Empty") {
     slot.attemptDueAt = Infinity
@@ -81,6 +81,7 @@ const attemptsPerTick = 32
  */
 export const wait = (engine: Engine, slot: Slot, delay: number, next: (slot: Slot) => void): boolean => {
   engine.tally.retries++
+  slot.delay = delay
   if (delay <= 0 && slot.attempt % attemptsPerTick !== 0) {
     next(slot)
     return true

@@ -14,6 +14,7 @@ import { delayAfter } from "./reconnect.ts"
 import type { Engine } from "./engine.ts"
 import type { Parcel } from "./gather.ts"
 import type { Slot } from "./slot.ts"
+import { carrying, headersIn } from "./traceparent.ts"
 
 export const bury = (engine: Engine, slot: Slot, reason: string): void => {
   const item = slot.item!
@@ -58,14 +59,20 @@ export const poisoned = (engine: Engine, slot: Slot): void => {
 
 const send = (engine: Engine, slot: Slot, transaction: Transaction.Transaction<unknown>, until: number): void => {
   const sink = engine.deadLetters!
+  const item = slot.item!
+  const span = engine.signals.trace?.dispatch(item, deadLetterSink(engine), slot)
+  const carried = span ?? item.span
   const parcel: Parcel = {
     sink: 0,
-    item: slot.item!,
-    transactions: [transaction],
+    item,
+    // Whoever finds the letter finds the trace of its failure; the envelope has the one of its producer.
+    transactions: [
+      carried === undefined ? transaction : carrying(transaction, carried, headersIn(transaction.metadata))
+    ],
     reason: undefined,
     alone: false,
     abandoned: false,
-    span: engine.signals.trace?.dispatch(slot.item!, deadLetterSink(engine), slot.attempt),
+    span,
     done: () => {
       slot.abandon = undefined
       if (parcel.reason === undefined) engine.finish(slot, slot.item!.kind, Disposition.ack)
@@ -101,7 +108,7 @@ const refused = (engine: Engine, slot: Slot, why: string): void => {
   engine.warn("the dead letter could not be kept; the transaction is requeued", {
     transaction: slot.item!.delivery.transaction.id,
     reason: why
-  })
+  }, slot.item)
   engine.finish(slot, "requeued", Disposition.requeue())
 }
 

@@ -20,7 +20,7 @@ import { isLeaseLost, type Parcel } from "./gather.ts"
 import type { Outputs } from "./plan.ts"
 import type { Slot } from "./slot.ts"
 import { success } from "./success.ts"
-import { carrying } from "./traceparent.ts"
+import { carrying, headersIn } from "./traceparent.ts"
 
 export const dispatch = (engine: Engine, slot: Slot): void => {
   const item = slot.item!
@@ -90,11 +90,11 @@ const send = (engine: Engine, slot: Slot, parcels: ReadonlyArray<Parcel>): void 
 /** Its span goes along with what it sends; what is sent again carries the span of the first attempt. */
 const traced = (engine: Engine, slot: Slot, parcel: Parcel): Parcel => {
   if (engine.signals.trace === undefined) return parcel
-  const span = engine.signals.trace.dispatch(parcel.item, engine.plan.outputs[parcel.sink]!.id, slot.attempt)
+  const span = engine.signals.trace.dispatch(parcel.item, engine.plan.outputs[parcel.sink]!.id, slot)
   const carried = span ?? parcel.item.span
   if (carried === undefined || slot.attempt > 1) return { ...parcel, span }
-  const { metadata } = parcel.item.delivery.transaction
-  return { ...parcel, span, transactions: parcel.transactions.map((output) => carrying(output, carried, metadata)) }
+  const from = headersIn(parcel.item.delivery.transaction.metadata)
+  return { ...parcel, span, transactions: parcel.transactions.map((output) => carrying(output, carried, from)) }
 }
 
 const arrived = (engine: Engine, slot: Slot, sent: ReadonlyArray<Parcel>): void => {

@@ -8,6 +8,7 @@ import type { Disposition } from "../../Disposition.ts"
 import type { Kind } from "../../Outcome.ts"
 import type { RunError } from "../../TaskError.ts"
 import type { Gatherer } from "./gather.ts"
+import type { Item } from "./item.ts"
 import type { Plan } from "./plan.ts"
 import type { Signals } from "./signals.ts"
 import type { Slot } from "./slot.ts"
@@ -38,5 +39,6 @@ export interface Engine {
   pump(): void
   /** Runs something soon, after what happens in this tick, together with everything else that is asked for soon. */
   soon(task: () => void): void
-  warn(message: string, annotations: Record<string, unknown>): void
+  /** Logs it, below the span of the item where it is about one. */
+  warn(message: string, annotations: Record<string, unknown>, item?: Item): void
 }

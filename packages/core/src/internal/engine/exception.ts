@@ -65,7 +65,7 @@ const excepted = (engine: Engine, slot: Slot, exit: Exit.Exit<unknown, unknown>)
   engine.warn("the exception step failed; the transaction is requeued", {
     transaction: slot.item!.delivery.transaction.id,
     cause: shown(cause)
-  })
+  }, slot.item)
   engine.finish(slot, "requeued", Disposition.requeue())
 }
 

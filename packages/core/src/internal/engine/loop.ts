@@ -24,7 +24,7 @@ import { decode } from "./decode.ts"
 import type { Engine } from "./engine.ts"
 import { cutOff } from "./exception.ts"
 import { Intake } from "./fetch.ts"
-import { Gatherer, type Route } from "./gather.ts"
+import { below, Gatherer, type Route } from "./gather.ts"
 import * as Item from "./item.ts"
 import { Lanes } from "./lanes.ts"
 import { LeaseKeeper } from "./lease.ts"
@@ -249,7 +249,7 @@ export class Loop implements Engine {
     const { item } = slot
     if (item === undefined) return
     const { id } = item.delivery.transaction
-    this.warn("the lease of a transaction is lost; the source will redeliver", { transaction: id, reason: why })
+    this.warn("the lease of a transaction is lost; the source will redeliver", { transaction: id, reason: why }, item)
     this.finish(slot, "redelivered", Disposition.release)
   }
 
@@ -263,8 +263,8 @@ export class Loop implements Engine {
     this.drain()
   }
 
-  warn(message: string, annotations: Record<string, unknown>): void {
-    this.fork(Effect.annotateLogs(Effect.logWarning(message), annotations))
+  warn(message: string, annotations: Record<string, unknown>, item?: Item.Item): void {
+    this.fork(below(item?.span, Effect.annotateLogs(Effect.logWarning(message), annotations)))
   }
 
   /** Nothing runs, waits or is being settled. */

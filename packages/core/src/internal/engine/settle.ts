@@ -38,7 +38,7 @@ export interface SettlerOptions {
   // About to be sent, for the first time or again: their leases are not extended any more.
   readonly sending: (items: ReadonlyArray<Item>) => void
   readonly confirmed: (items: ReadonlyArray<Item>) => void
-  readonly warn: (message: string, annotations: Record<string, unknown>) => void
+  readonly warn: (message: string, annotations: Record<string, unknown>, item?: Item) => void
 }
 
 export class Settler {
@@ -55,6 +55,8 @@ export class Settler {
   private spans: ReadonlyArray<Tracer.Span | undefined> = []
   private asked = false
   private waiting = false
+  // How long the last wait was, in milliseconds.
+  private waited = 0
   private fiber: Fiber.Fiber<void, SettleError> | undefined
   private readonly flush = (): void => {
     this.asked = false
@@ -158,7 +160,7 @@ export class Settler {
     const settlements = this.watermarks === undefined ? batch : lastOfEach(batch)
     const { meter, trace } = this.options.signals
     if (meter.histograms) this.startedAt = this.options.watcher.now()
-    if (trace !== undefined) this.spans = batch.map((item) => trace.settle(item))
+    if (trace !== undefined) this.spans = batch.map((item) => trace.settle(item, this.waited))
     const fiber = this.options.fork(below(this.spans[0], Effect.suspend(() => this.source.settle(settlements))))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.arrived(batch, exit)
@@ -214,6 +216,7 @@ export class Settler {
       if (lost.length > 0) this.warn(lost, reasons.find((reason) => reason !== undefined)!)
       if (retryAt > 0) {
         this.waiting = true
+        this.waited = retryAt - now
         this.options.watcher.set(this.retryAt, retryAt)
       }
       this.options.confirmed(confirmed.concat(lost))
@@ -265,7 +268,8 @@ export class Settler {
         reason: `${reason._tag}: ${reason.message}`,
         transactions: lost.length,
         first: lost[0]!.delivery.transaction.id
-      }
+      },
+      lost[0]
     )
   }
 }

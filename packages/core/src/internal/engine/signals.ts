@@ -20,7 +20,7 @@ export class Signals {
 
   /** A transaction is started in this slot. */
   started(slot: Slot, item: Item): void {
-    this.trace?.transaction(item)
+    this.trace?.transaction(slot, item)
     if (this.meter.histograms) item.startedAt = slot.startedAt
     this.meter.changed()
   }

@@ -22,7 +22,10 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { Step } from "../../Failure.ts"
+import { Carried } from "../../Telemetry.ts"
 import type { Item } from "./item.ts"
+import { headersIn } from "./traceparent.ts"
+import { Untaken } from "./untaken.ts"
 import type { Watched } from "./watcher.ts"
 
 export type Cut = "nothing" | "attempt" | "deadline" | "stop"
@@ -31,6 +34,8 @@ export class Slot implements Watched {
   item: Item | undefined = undefined
   step: Step = "decode"
   attempt = 0
+  // How long was waited before this attempt, in milliseconds.
+  delay = 0
   // When its transaction was started, in milliseconds.
   startedAt = 0
   cut: Cut = "nothing"
@@ -46,7 +51,12 @@ export class Slot implements Watched {
   // most programs acquire nothing: a scope to which nothing was added is as good as new, and serves the next attempt.
   scope: Scope.Closeable
   private scoped: Context.Context<never>
-  // With the transaction on every line that is logged; made by the first attempt of each transaction.
+  // The same below a span that is sent nowhere. Both serve the next transaction as long as nobody has looked at the span:
+  // a context with another span costs more than everything else that an untaken transaction does.
+  private untaken: Untaken | undefined
+  private untakenContext: Context.Context<never> | undefined
+  // Below the transaction's span, and with the transaction on every line that is logged; made by the first attempt of each
+  // transaction.
   private surroundings: Context.Context<never> | undefined
   private readonly context: Context.Context<never>
 
@@ -67,10 +77,20 @@ export class Slot implements Watched {
   renewScope(): void {
     this.scope = Scope.makeUnsafe()
     this.scoped = Context.add(this.context, Scope.Scope, this.scope)
+    this.untakenContext = undefined
     this.surroundings = undefined
   }
 
-  /** Runs something of the slot's transaction, below the span where there is one. */
+  /** The span of a transaction whose trace nobody takes. */
+  untakenSpan(name: string): Untaken {
+    if (this.untaken?.isUnseen !== true) {
+      this.untaken = new Untaken(name)
+      this.untakenContext = undefined
+    }
+    return this.untaken
+  }
+
+  /** Runs something of the slot's transaction, below the span of the attempt where it has one. */
   fork<A, E>(
     effect: Effect.Effect<A, E>,
     span?: Tracer.AnySpan,
@@ -94,8 +114,21 @@ export class Slot implements Watched {
 
   private surround(): Context.Context<never> {
     const annotations = Context.get(this.context, References.CurrentLogAnnotations)
-    const transaction = this.item?.delivery.transaction.id
-    return Context.add(this.scoped, References.CurrentLogAnnotations, { ...annotations, transaction })
+    const { delivery, span } = this.item ?? {}
+    const { id: transaction, metadata } = delivery?.transaction ?? {}
+    const surroundings = Context.add(
+      span === undefined ? this.scoped : this.below(span),
+      References.CurrentLogAnnotations,
+      { ...annotations, transaction }
+    )
+    return span === undefined || (metadata?.["traceparent"] === undefined && metadata?.["baggage"] === undefined)
+      ? surroundings
+      : Context.add(surroundings, Carried, headersIn(metadata))
+  }
+
+  private below(span: Tracer.Span): Context.Context<never> {
+    if (span !== this.untaken) return Context.add(this.scoped, Tracer.ParentSpan, span)
+    return this.untakenContext ??= Context.add(this.scoped, Tracer.ParentSpan, span)
   }
 
   onDue(now: number): void {

@@ -4,6 +4,7 @@
  *
  * Only for a ratio that follows parents: whoever continues the trace goes by what was decided here.
  */
+import type { Telemetry } from "@ergon/core"
 import * as Tracer from "effect/Tracer"
 import type { Sampler } from "../configuration/effective.ts"
 
@@ -15,12 +16,17 @@ class Untaken extends Tracer.NativeSpan {
   override readonly sampled = false
 }
 
-/** `random` draws from [0, 1). */
-export const decidingAtHeads = (tracer: Tracer.Tracer, ratio: number, random: () => number): Tracer.Tracer => {
+/** `random` draws from [0, 1). The engine asks before it makes the span of a transaction. */
+export const decidingAtHeads = (
+  tracer: Tracer.Tracer,
+  ratio: number,
+  random: () => number
+): Telemetry.HeadTracer => {
   const { context } = tracer
-  return Tracer.make({
+  const isTaken = (): boolean => random() < ratio
+  const deciding = Tracer.make({
     span: (options) => {
-      const taken = options.parent._tag === "Some" ? options.parent.value.sampled : random() < ratio
+      const taken = options.parent._tag === "Some" ? options.parent.value.sampled : isTaken()
       return taken && options.sampled ? tracer.span(options) : new Untaken(options)
     },
     // What is not taken needs no context of the SDK.
@@ -29,4 +35,5 @@ export const decidingAtHeads = (tracer: Tracer.Tracer, ratio: number, random: ()
       : (primitive, fiber) =>
         fiber.cache.span?.sampled === false ? primitive["~effect/Effect/evaluate"](fiber) : context(primitive, fiber)
   })
+  return Object.assign(deciding, { "~ergon/heads": { isTaken, taken: tracer } })
 }
