@@ -104,3 +104,58 @@ describe("Run.Observer", () => {
       assert.strictEqual((yield* runs[0]!.control.status).phase, "idle")
     }))
 })
+
+describe("Run.Surroundings", () => {
+  /** What opens and closes around a run, and who it is for. */
+  const surrounding = (log: Array<string>) => (identity: Run.Identity) =>
+    Layer.effectDiscard(Effect.acquireRelease(
+      Effect.sync(() => log.push(`opened for ${identity.task}, ${identity.execution}, ${identity.worker}`)),
+      () => Effect.sync(() => log.push("closed"))
+    ))
+  const execution = { execution: "e-1", worker: 2 }
+
+  it.effect("are there before and after everything else of a run, whatever becomes of it", () =>
+    Effect.gen(function*() {
+      for (const ends of [Effect.void, Effect.fail("no"), Effect.interrupt]) {
+        const { log, observed } = observing()
+        const layer = Layer.effectDiscard(
+          Effect.acquireRelease(Effect.sync(() => log.push("layer")), () => Effect.sync(() => log.push("layer closed")))
+        )
+        const work = Effect.andThen(Effect.sync(() => log.push("works")), ends)
+        const program = Task.make("nightly", Effect.provide(work, layer))
+        yield* observed(Task.run(program)).pipe(
+          Effect.exit,
+          Effect.provideService(Run.Surroundings, surrounding(log)),
+          Effect.provideService(Run.Execution, execution)
+        )
+        assert.deepStrictEqual(log.filter((line) => !/finished|closed:/.test(line)), [
+          "opened for nightly, e-1, 2",
+          "nightly started",
+          "layer",
+          "works",
+          "layer closed",
+          "closed"
+        ])
+        assert.match(log.at(-2) ?? "", /nightly closed/)
+      }
+    }))
+
+  it.effect("are there for one transaction as well, and the execution of a run is known in it", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const seen: Array<unknown> = []
+      const looking = Task.consumer("jobs", Jobs, () => Effect.map(Run.Execution, (one) => void seen.push(one))).pipe(
+        Task.discardFailures,
+        Task.provide(Memory.queue(Jobs))
+      )
+      yield* Effect.all([
+        Task.runTransaction(looking, Transaction.make("a", { n: 1 })),
+        Task.runJson(looking, Transaction.make("b", { n: 1 }))
+      ]).pipe(Effect.provideService(Run.Surroundings, surrounding(log)))
+      assert.strictEqual(log.length, 4)
+      const [first, second] = seen as ReadonlyArray<Run.Identity | undefined>
+      assert.match(first?.execution ?? "", /^[0-9a-f-]{36}$/)
+      assert.notStrictEqual(first?.execution, second?.execution)
+      assert.strictEqual(log[0], `opened for jobs, ${first?.execution}, undefined`)
+    }))
+})

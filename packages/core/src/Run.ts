@@ -7,9 +7,10 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
+import type * as Layer from "effect/Layer"
 import type { Count } from "./Connector.ts"
 import type { DispatchError, FetchError } from "./ConnectorError.ts"
 import type { Control, Status } from "./Control.ts"
@@ -103,3 +104,74 @@ export interface Observer {
 export const Observer: Context.Reference<Observer> = Context.Reference<Observer>("@ergon/core/Run/Observer", {
   defaultValue: () => ({ started: constVoid, finished: constVoid, closed: constVoid })
 })
+
+/**
+ * Who runs: what tells apart what several runs say.
+ *
+ * **Details**
+ * - `execution`: the id of the execution; all workers of one run have the same.
+ * - `worker`: the id of the worker, 0 to n - 1; `undefined` outside of workers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Identity {
+  readonly task: string
+  readonly execution: string
+  readonly worker: number | undefined
+}
+
+/**
+ * Which execution the runs below are part of, as a reference: set in workers. Unless given, every run is one of its own,
+ * with a random id.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Execution: Context.Reference<Omit<Identity, "task"> | undefined> = Context.Reference<
+  Omit<Identity, "task"> | undefined
+>("@ergon/core/Run/Execution", { defaultValue: () => undefined })
+
+/**
+ * What is built around every run below, before everything else of it, and closed after everything else: its telemetry. A
+ * reference; nothing unless given, and then a run costs the same as before.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Surroundings: Context.Reference<((identity: Identity) => Layer.Layer<never>) | undefined> = Context
+  .Reference<((identity: Identity) => Layer.Layer<never>) | undefined>("@ergon/core/Run/Surroundings", {
+    defaultValue: () => undefined
+  })
+
+/**
+ * Builds the surroundings of a run around an effect, and tells it which execution it is. `Task.run` and its like do so by
+ * themselves; this is for those who run a task in another way.
+ *
+ * **Example** (What surrounds a run)
+ * ```ts import.meta.vitest
+ * import { Run, Task } from "@ergon/core"
+ * import { Effect, Layer } from "effect"
+ *
+ * const names: Array<string> = []
+ * const surroundings = (identity: Run.Identity) => Layer.effectDiscard(Effect.sync(() => names.push(identity.task)))
+ * const task = Task.make("nightly", Effect.void)
+ * await Effect.runPromise(Task.run(task).pipe(Effect.provideService(Run.Surroundings, surroundings)))
+ * names // => ["nightly"]
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const surround = (task: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Surroundings,
+    (surroundings) =>
+      surroundings === undefined ? effect : Effect.flatMap(Execution, (given) => {
+        const execution = given ?? { execution: crypto.randomUUID(), worker: undefined }
+        return effect.pipe(
+          Effect.provide(surroundings({ task, ...execution })),
+          Effect.provideService(Execution, execution)
+        )
+      })
+  )

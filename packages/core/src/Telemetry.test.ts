@@ -85,6 +85,7 @@ describe("the names", () => {
       "ergon.delay",
       "ergon.disposition",
       "ergon.cut",
+      "ergon.workers",
       "ergon.state",
       "ergon.result",
       "error.type",
@@ -94,6 +95,7 @@ describe("the names", () => {
       "messaging.operation.type",
       "messaging.batch.message_count"
     ])
+    assert.deepStrictEqual(Object.values(Telemetry.resource), ["ergon.execution", "ergon.worker", "ergon.version"])
     assert.deepStrictEqual(
       Object.values(Telemetry.metrics).map(({ kind, labels, name, unit }) =>
         `${name} ${kind} ${unit} ${labels.join(" ")}`.trimEnd()

@@ -196,6 +196,7 @@ export const attributes = {
   delay: "ergon.delay",
   disposition: "ergon.disposition",
   cut: "ergon.cut",
+  workers: "ergon.workers",
   state: "ergon.state",
   result: "ergon.result",
   errorType: "error.type",
@@ -226,6 +227,7 @@ export const meanings: { readonly [Name in keyof typeof attributes]: string } = 
   disposition: "What became of the delivery at its source: Ack, Requeue, DeadLetter or Release.",
   cut:
     "Why an attempt was interrupted: its own timeout (attempt), the transaction's (deadline), or the run's end (stop).",
+  workers: "Of a run that is spread over workers: how many.",
   state: "Of what a source holds: ready or delayed.",
   result: "Of a step: ok, error, timeout or interrupted; of a fetch: deliveries, empty or error.",
   errorType: "The tag or class of an error; timeout where time ran out.",
@@ -235,6 +237,18 @@ export const meanings: { readonly [Name in keyof typeof attributes]: string } = 
   operationType: "The same.",
   batchSize: "How many transactions one call to the connector was about."
 }
+
+/**
+ * What of the resource of a run has no name in the semantic conventions: who sends.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const resource = {
+  execution: "ergon.execution",
+  worker: "ergon.worker",
+  version: "ergon.version"
+} as const
 
 /**
  * A metric: its name, its kind, its unit (UCUM), the labels that it carries beside the task, and what it counts.

@@ -11,7 +11,7 @@ import * as Control from "../Control.ts"
 import type { Outcome, Summary } from "../Outcome.ts"
 import * as Policy from "../Policy.ts"
 import { Unsupported } from "../Reason.ts"
-import { type ConnectorOfRun, Observer, type Run } from "../Run.ts"
+import { type ConnectorOfRun, Observer, type Run, surround } from "../Run.ts"
 import * as Transaction from "../Transaction.ts"
 import { decoder } from "./codec.ts"
 import type { Definition } from "./definition.ts"
@@ -50,7 +50,7 @@ export const run = (self: Named, given: Control.Control | undefined): Effect.Eff
       observer.started(run)
       return yield* Effect.onExit(restore(all), (exit) => Effect.sync(() => observer.closed(run, exit)))
     })
-  )
+  ).pipe(surround(self.name))
 
 /** What a run of it is, before it begins. */
 export const describe = (self: Named): Pick<Run, "task" | "kind" | "policy"> => {
@@ -70,7 +70,7 @@ const runProgram = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Ef
 
 /** The same engine, watched. */
 export const start = (definition: Definition, options: RunOptions): Effect.Effect<Summary, unknown> =>
-  withLayers(definition, runDefinition(definition, options))
+  surround(definition.name)(withLayers(definition, runDefinition(definition, options)))
 
 type One = Outcome<unknown, unknown, unknown>
 
@@ -78,7 +78,7 @@ type One = Outcome<unknown, unknown, unknown>
 export const only = (self: Named, one: NonNullable<RunOptions["only"]>): Effect.Effect<One, unknown> =>
   Effect.suspend(() => {
     const definition = definitionOf(self)
-    return withLayers(definition, ended(definition, one))
+    return surround(self.name)(withLayers(definition, ended(definition, one)))
   })
 
 /** One transaction as it would arrive as JSON; nothing runs when it does not decode. */
@@ -93,11 +93,11 @@ export const onlyJson = (
     }
     const { explain } = decoder(definition.from.key.payload, "json")
     const decoded = explain(transaction.payload) as Effect.Effect<unknown, unknown>
-    return withLayers(
+    return surround(self.name)(withLayers(
       definition,
       Effect.flatMap(decoded, (payload) =>
         ended(definition, { transaction: Transaction.withPayload(transaction, payload) }))
-    )
+    ))
   })
 
 /** Runs something that ends one transaction, and answers with its outcome. */
