@@ -1,4 +1,7 @@
 export * as Database from "./Database.ts"
+export * as MissingClient from "./MissingClient.ts"
+export * as Mysql from "./Mysql.ts"
+export * as OptionsError from "./OptionsError.ts"
 export * as SetupError from "./SetupError.ts"
 export * as Sql from "./Sql.ts"
 export * as Sqlite from "./Sqlite.ts"
