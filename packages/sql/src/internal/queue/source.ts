@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { atomically } from "../atomically.ts"
 import type { SqlError } from "../effectSql.ts"
 import { closed } from "../rowSink.ts"
 import { lettersOf } from "./letters.ts"
@@ -247,7 +248,7 @@ export const openSource = (
           )
           return Effect.flatMap(
             Effect.catchTag(
-              database.sql.withTransaction(transaction),
+              atomically(database.sql, transaction),
               "SqlError",
               (error) => Effect.fail(settleError(error))
             ),

@@ -9,6 +9,7 @@ import * as Arr from "effect/Array"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Database } from "../../Database.ts"
+import { atomically } from "../atomically.ts"
 import type { SqlError } from "../effectSql.ts"
 import type { ClaimedRow, LetterRow, NewRow, Pair, QueueTable } from "./queueTable.ts"
 import type { Receipt } from "./receipt.ts"
@@ -95,7 +96,7 @@ export class Store {
         : Effect.forEach(Arr.chunksOf(news, mostRows), (chunk) => into(chunk, now), { discard: true })
       const keys = keysOf(rows)
       const all = keys.length === 0 ? insert : this.blocking(keys, insert)
-      const atomic = keys.length === 0 && news.length <= mostRows ? all : this.database.sql.withTransaction(all)
+      const atomic = keys.length === 0 && news.length <= mostRows ? all : atomically(this.database.sql, all)
       return Effect.andThen(atomic, this.changed)
     })
   }
@@ -143,7 +144,7 @@ export class Store {
           ? Effect.succeed(claimed)
           : Effect.as(this.table.block([row.key]), claimed)
       })
-      return Effect.andThen(this.wakeDue(now), this.database.sql.withTransaction(claim))
+      return Effect.andThen(this.wakeDue(now), atomically(this.database.sql, claim))
     })
   }
 
@@ -209,7 +210,7 @@ export class Store {
       const all = Effect.map(Effect.forEach(steps, (step) => step), (lost) => lost.flat())
       const settled = steps.length === 1
         ? steps[0]!
-        : this.database.sql.withTransaction(Effect.andThen(this.locking(keys), all))
+        : atomically(this.database.sql, Effect.andThen(this.locking(keys), all))
       return Effect.tap(settled, () => Effect.andThen(this.forget(ack.length, now), back ? this.changed : Effect.void))
     })
   }
@@ -266,7 +267,7 @@ export class Store {
         )
       })
       return Effect.flatMap(
-        this.database.sql.withTransaction(blocked),
+        atomically(this.database.sql, blocked),
         (rows) => Effect.as(this.changed, rows.map(({ claim, seq }): Pair => [seq, claim]))
       )
     })

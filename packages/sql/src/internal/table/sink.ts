@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Database } from "../../Database.ts"
 import { SetupError } from "../../SetupError.ts"
+import { atomically } from "../atomically.ts"
 import type { SqlError } from "../effectSql.ts"
 import { quoted } from "../names.ts"
 import { kindOf } from "../queue/schema.ts"
@@ -39,7 +40,9 @@ export const prepare = (
     for (const [place, column] of columns.entries()) {
       const twin = columns.slice(place + 1).find((other) => dialect.sameName(other.name, column.name))
       if (twin !== undefined) {
-        const problem = `two of its columns are ${quoted(column.name)} and ${quoted(twin.name)}, one name to ${dialect.name}`
+        const problem = `two of its columns are ${quoted(column.name)} and ${
+          quoted(twin.name)
+        }, one name to ${dialect.name}`
         return yield* new SetupError({ table: name, problem })
       }
     }
@@ -93,7 +96,7 @@ export const openTable = (
         const rows = onceInStatement ? lastOf(all, id) : all
         return rows.length <= most
           ? insert(rows)
-          : database.sql.withTransaction(Effect.forEach(Arr.chunksOf(rows, most), insert, { discard: true }))
+          : atomically(database.sql, Effect.forEach(Arr.chunksOf(rows, most), insert, { discard: true }))
       }
     })
   })
