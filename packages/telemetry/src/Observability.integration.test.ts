@@ -94,7 +94,8 @@ describe.each(["http/json", "http/protobuf"] as const)("over %s", (protocol) => 
       const resource = {
         "service.name": "orders",
         "service.version": "1.2.3",
-        "service.instance.id": "e-1",
+        "service.instance.id": "e-1/2",
+        "ergon.execution": "e-1",
         "ergon.worker": 2,
         "process.pid": process.pid,
         "host.name": os.hostname(),
@@ -352,6 +353,13 @@ describe("at the end of a process", () => {
     const { code, stderr } = await children.run("./program.ts", ["succeed"]).ended
     expect(code).toBe(0)
     expect(stderr.trim().split("\n")).toHaveLength(1)
+  })
+
+  it("the SDK is loaded only by who asks for it", async () => {
+    const { stdout } = await children.run("./lazy.ts").ended
+    const [imported, off, on] = stdout.trim().split("\n")
+    expect([imported, off]).toEqual(["imported 0", "off 0"])
+    expect(Number(on?.replace("on ", ""))).toBeGreaterThan(10)
   })
 
   it("wrong variables end it with all of them", async () => {

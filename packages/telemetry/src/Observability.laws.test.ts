@@ -23,7 +23,9 @@ const agreement: Record<string, readonly [text: string, value: unknown]> = {
   OTEL_TRACES_SAMPLER_ARG: ["0.25", 0.25],
   OTEL_METRIC_EXPORT_INTERVAL: ["5000", Duration.seconds(5)],
   OTEL_METRIC_EXPORT_TIMEOUT: ["1500", Duration.millis(1500)],
-  OTEL_LOG_LEVEL: ["warn", "warn"]
+  OTEL_LOG_LEVEL: ["warn", "warn"],
+  ERGON_LOG_FORMAT: ["JSON", "json"],
+  ERGON_LOG_FILE: ["/log/{service}.log", [{ path: "/log/{service}.log" }]]
 }
 const bySuffix: ReadonlyArray<readonly [suffix: string, text: string, value: unknown]> = [
   ["_ENDPOINT", "http://collector:4318", "http://collector:4318"],
@@ -83,7 +85,7 @@ describe("environment and code agree", () => {
     ({ name }) =>
       Effect.gen(function*() {
         // Names and paths may be anything.
-        const free = /SERVICE_NAME|CERTIFICATE|CLIENT_KEY/.test(name)
+        const free = /SERVICE_NAME|CERTIFICATE|CLIENT_KEY|LOG_FILE/.test(name)
         const outcome = yield* Effect.result(from({ [name]: "§" }))
         assert.strictEqual(outcome._tag, free ? "Success" : "Failure")
         if (outcome._tag === "Failure") assert.include(outcome.failure.message, `${name} is `)

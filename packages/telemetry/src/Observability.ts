@@ -12,17 +12,20 @@
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs"
 import type { MetricReader } from "@opentelemetry/sdk-metrics"
 import type { Sampler, SpanProcessor } from "@opentelemetry/sdk-trace-base"
+import * as Run from "@ergon/core/Run"
 import type * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type { Effective } from "./internal/configuration/effective.ts"
+import type * as Scope from "effect/Scope"
+import { type Effective, isAsked } from "./internal/configuration/effective.ts"
 import { variables as all } from "./internal/configuration/environment.ts"
 import { merge as lay } from "./internal/configuration/merge.ts"
 import { inputFromEnvironment, read, readWithEnvironment } from "./internal/configuration/read.ts"
 import * as schema from "./internal/configuration/schema.ts"
-import { install } from "./internal/install.ts"
-import type { ObservabilityError } from "./ObservabilityError.ts"
+import { unreadable } from "./internal/otlp/certificates.ts"
+import { ObservabilityError } from "./ObservabilityError.ts"
 
 /**
  * A configuration with every option decided: what a Layer is built from.
@@ -85,6 +88,18 @@ export interface Options {
   readonly logRecordProcessors?: ReadonlyArray<LogRecordProcessor> | undefined
 }
 
+/** The SDK is loaded once somebody asks for it: a program that has the Layer and no collector does not pay for it. */
+const install = (
+  config: Effective,
+  options: Options
+): Effect.Effect<Context.Context<never>, ObservabilityError, Scope.Scope> =>
+  isAsked(config, options)
+    ? Effect.flatMap(
+      Effect.promise(() => import("./internal/install.ts")),
+      (installing) => installing.install(config, options, options)
+    )
+    : Effect.succeed(Context.empty())
+
 export { ObservabilityError } from "./ObservabilityError.ts"
 
 /**
@@ -129,7 +144,7 @@ export const decode = (json: unknown): Effect.Effect<Observability, Observabilit
   Effect.suspend(() => Effect.fromResult(read(json, { dialect: "json", eager: true })))
 
 /**
- * What the standard `OTEL_*` variables say, through the `ConfigProvider`. Blank is the same as not set. Fails with an
+ * What the standard `OTEL_*` variables say, and `ERGON_LOG_FORMAT` and `ERGON_LOG_FILE`, through the `ConfigProvider`. Blank is the same as not set. Fails with an
  * `ObservabilityError` that lists every variable whose value is not valid, and with the provider's own `SourceError`.
  *
  * **Example** (A variable)
@@ -217,7 +232,7 @@ export const variables: ReadonlyArray<Variable> = all.map(({ expected, name, pat
 export const layer = (input: Input = {}, options: Options = {}): Layer.Layer<never, ObservabilityError> =>
   Layer.effectContext(Effect.flatMap(
     Effect.suspend(() => Effect.fromResult(read(input, { dialect: "code", eager: true }))),
-    (config) => install(config, options, options)
+    (config) => install(config, options)
   ))
 
 /**
@@ -252,5 +267,43 @@ export const layerConfig = (
 ): Layer.Layer<never, ObservabilityError | ConfigProvider.SourceError> =>
   Layer.effectContext(Effect.flatMap(
     Effect.suspend(() => readWithEnvironment(input)),
-    (config) => install(config, options, options)
+    (config) => install(config, options)
   ))
+
+/**
+ * Telemetry for every run below, as the environment says, over what the code says: each run, of `Task.run`, `Workers.run` or
+ * in a worker, has a `layerConfig` of its own, with the task, the execution and the worker in its resource.
+ *
+ * **Details**
+ * It is open before the Layers of the run and closed after them, also after a failure or a signal. What is wrong with the
+ * configuration is found when this Layer is built, before any run: it fails with an `ObservabilityError` that lists all of
+ * it, and with the provider's `SourceError`. The command `ergon` has it built in.
+ *
+ * **Example** (Two tasks in one process)
+ * ```ts import.meta.vitest
+ * import { Task } from "@ergon/core"
+ * import { Observability, Recorder } from "@ergon/telemetry"
+ * import { Effect } from "effect"
+ *
+ * const recorder = Recorder.make()
+ * const telemetry = Observability.layerRuns({}, { spanProcessors: [recorder.spanProcessor] })
+ * const run = (name: string) => Task.run(Task.make(name, Effect.void.pipe(Effect.withSpan("work"))))
+ * await Effect.runPromise(Effect.all([run("a"), run("b")]).pipe(Effect.provide(telemetry)))
+ * recorder.spans.map(({ resource }) => resource.attributes["service.name"]) // => ["a", "b"]
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRuns = (
+  input: Input = {},
+  options: Omit<Options, "task" | "execution" | "worker"> = {}
+): Layer.Layer<never, ObservabilityError | ConfigProvider.SourceError> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const config = yield* readWithEnvironment(input)
+    if (!isAsked(config, options)) return Context.empty()
+    const problem = unreadable(config)
+    if (problem !== undefined) return yield* new ObservabilityError({ problems: [problem] })
+    return Context.make(Run.Surroundings, (identity) =>
+      Layer.orDie(Layer.effectContext(install(config, { ...options, ...identity }))))
+  }))

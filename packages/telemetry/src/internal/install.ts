@@ -5,7 +5,7 @@
  * At the end the signals are flushed first, together and within `shutdownTimeout`; log files close last, because the
  * end itself may have something to say.
  */
-import { Telemetry } from "@ergon/core"
+import * as Telemetry from "@ergon/core/Telemetry"
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs"
 import type { MetricReader } from "@opentelemetry/sdk-metrics"
 import type { Sampler, SpanProcessor } from "@opentelemetry/sdk-trace-base"
@@ -118,7 +118,6 @@ export const install = (
   further: Further
 ): Effect.Effect<Context.Context<never>, ObservabilityError, Scope.Scope> =>
   Effect.gen(function*() {
-    if (!config.enabled) return Context.empty()
     const around = yield* Effect.context<never>()
     const resource = resourceOf(config, identity)
     yield* diagnostics(config.diagnostics)

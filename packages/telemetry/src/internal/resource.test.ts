@@ -10,7 +10,8 @@ describe("the resource", () => {
   it("says who runs, and where", () => {
     expect(attributesOf(nothing, { task: "orders", execution: "e-1", worker: 2 })).toMatchObject({
       "service.name": "orders",
-      "service.instance.id": "e-1",
+      "service.instance.id": "e-1/2",
+      "ergon.execution": "e-1",
       "ergon.worker": 2,
       "process.pid": process.pid,
       "host.name": os.hostname(),
@@ -32,6 +33,13 @@ describe("the resource", () => {
       tier: "gold"
     })
     expect(given).not.toHaveProperty("ergon.worker")
+  })
+
+  it("has one instance for a run in one process", () => {
+    expect(attributesOf(nothing, { task: "orders", execution: "e-1" })).toMatchObject({
+      "service.instance.id": "e-1",
+      "ergon.execution": "e-1"
+    })
   })
 
   it("has an instance of its own each time no execution is given", () => {

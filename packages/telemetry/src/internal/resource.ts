@@ -1,6 +1,10 @@
 /**
  * Who sends: what stands on every span, metric and log record.
+ *
+ * An instance is what counts by itself: a run in one process, or one worker of it. Two workers of one execution that shared
+ * an instance would overwrite each other's counters where only that id is looked at.
  */
+import * as Telemetry from "@ergon/core/Telemetry"
 import { type Resource, resourceFromAttributes } from "@opentelemetry/resources"
 import * as os from "node:os"
 import type { Effective } from "./configuration/effective.ts"
@@ -16,16 +20,17 @@ export interface Identity {
 /** What the configuration says wins; then who runs; then where. */
 export const attributesOf = (
   { attributes, service }: Pick<Effective, "attributes" | "service">,
-  { execution, task, worker }: Identity
+  { execution = crypto.randomUUID(), task, worker }: Identity
 ): { readonly [name: string]: string | number | boolean } => ({
   ...configToAttributes({ serviceName: service.name ?? task ?? "unknown_service:ergon" }),
-  "service.instance.id": execution ?? crypto.randomUUID(),
+  "service.instance.id": worker === undefined ? execution : `${execution}/${worker}`,
   "process.pid": process.pid,
   "process.runtime.name": "nodejs",
   "process.runtime.version": process.versions.node,
   "host.name": os.hostname(),
-  "ergon.version": version,
-  ...(worker === undefined ? {} : { "ergon.worker": worker }),
+  [Telemetry.resource.version]: version,
+  [Telemetry.resource.execution]: execution,
+  ...(worker === undefined ? {} : { [Telemetry.resource.worker]: worker }),
   ...attributes,
   ...(service.version === undefined ? {} : { "service.version": service.version }),
   ...(service.namespace === undefined ? {} : { "service.namespace": service.namespace })

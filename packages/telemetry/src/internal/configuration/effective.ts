@@ -88,3 +88,23 @@ export interface Effective {
   readonly diagnostics: "none" | "error" | "warn" | "info" | "debug" | "verbose"
   readonly shutdownTimeout: Duration.Duration
 }
+
+/** Objects of the SDK that are used beside what the configuration names. */
+export interface Beside {
+  readonly spanProcessors?: ReadonlyArray<unknown> | undefined
+  readonly metricReaders?: ReadonlyArray<unknown> | undefined
+  readonly logRecordProcessors?: ReadonlyArray<unknown> | undefined
+}
+
+/** Whether anything listens at all. */
+export const isAsked = ({ enabled, logs, metrics, traces }: Effective, beside: Beside): boolean =>
+  enabled && [
+    traces.exporters,
+    metrics.exporters,
+    logs.exporters,
+    logs.files,
+    logs.console === undefined ? [] : [logs.console],
+    beside.spanProcessors ?? [],
+    beside.metricReaders ?? [],
+    beside.logRecordProcessors ?? []
+  ].some((all) => all.length > 0)

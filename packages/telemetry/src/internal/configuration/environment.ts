@@ -1,5 +1,6 @@
 /**
- * The standard OTEL_* variables, read through the `ConfigProvider`: each with the option it sets and what is valid.
+ * The standard OTEL_* variables, and ours for what the standard has no variable for, read through the `ConfigProvider`: each
+ * with the option it sets and what is valid.
  *
  * Blank is the same as not set. Durations are milliseconds, as the specification says.
  */
@@ -216,6 +217,13 @@ export const variables: ReadonlyArray<Variable> = [
   ...queue("OTEL_BLRP", "logs.queue"),
   variable("OTEL_METRIC_EXPORT_INTERVAL", "metrics.interval", milliseconds, millis),
   variable("OTEL_METRIC_EXPORT_TIMEOUT", "metrics.timeout", milliseconds, millis),
+  variable(
+    "ERGON_LOG_FORMAT",
+    "logs.console.format",
+    "pretty, json or logfmt",
+    oneOf({ pretty: "pretty", json: "json", logfmt: "logfmt" })
+  ),
+  variable("ERGON_LOG_FILE", "logs.files", "a path", (text) => [{ path: text }]),
   variable(
     "OTEL_LOG_LEVEL",
     "diagnostics",

@@ -7,7 +7,7 @@
  *
  * A retry is made when there was no answer (refused, reset, unknown host) and for 429, 502, 503 and 504.
  */
-import { Policy } from "@ergon/core"
+import * as Policy from "@ergon/core/Policy"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as http from "node:http"

@@ -4,7 +4,7 @@
  *
  * Only for a ratio that follows parents: whoever continues the trace goes by what was decided here.
  */
-import type { Telemetry } from "@ergon/core"
+import type { HeadTracer } from "@ergon/core/Telemetry"
 import * as Tracer from "effect/Tracer"
 import type { Sampler } from "../configuration/effective.ts"
 
@@ -21,7 +21,7 @@ export const decidingAtHeads = (
   tracer: Tracer.Tracer,
   ratio: number,
   random: () => number
-): Telemetry.HeadTracer => {
+): HeadTracer => {
   const { context } = tracer
   const isTaken = (): boolean => random() < ratio
   const deciding = Tracer.make({

@@ -1,7 +1,7 @@
 /**
  * Where metrics go.
  */
-import { Telemetry } from "@ergon/core"
+import * as Telemetry from "@ergon/core/Telemetry"
 import type { Resource } from "@opentelemetry/resources"
 import {
   type CollectionResult,

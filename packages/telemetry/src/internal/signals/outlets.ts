@@ -1,11 +1,11 @@
 /**
  * The OTLP exporters of one Layer, and all that they hold open.
  */
-import * as fs from "node:fs"
 import type { OtlpExporter } from "../configuration/effective.ts"
+import { certificatesOf } from "../otlp/certificates.ts"
 import type { Collectors } from "../otlp/collector.ts"
 import { OtlpSignalExporter, type Serializer } from "../otlp/exporter.ts"
-import { type Certificates, Transport } from "../otlp/transport.ts"
+import { Transport } from "../otlp/transport.ts"
 
 export class Outlets {
   readonly #collectors: Collectors
@@ -27,9 +27,3 @@ export class Outlets {
     for (const transport of this.#transports) transport.close()
   }
 }
-
-const certificatesOf = ({ certificate, clientCertificate, clientKey }: OtlpExporter): Certificates => ({
-  ca: certificate === undefined ? undefined : fs.readFileSync(certificate),
-  cert: clientCertificate === undefined ? undefined : fs.readFileSync(clientCertificate),
-  key: clientKey === undefined ? undefined : fs.readFileSync(clientKey)
-})
