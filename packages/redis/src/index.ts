@@ -3,4 +3,8 @@
  *
  * @since 0.1.0
  */
-export {}
+export * as MissingClient from "./MissingClient.ts"
+export * as Redis from "./Redis.ts"
+export * as RedisClient from "./RedisClient.ts"
+export * as RedisError from "./RedisError.ts"
+export * as SetupError from "./SetupError.ts"

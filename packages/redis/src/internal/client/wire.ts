@@ -1,0 +1,100 @@
+/**
+ * One connection of the package `redis`, which is loaded when the first one is opened: it is an optional peer.
+ *
+ * It does not reconnect: a lost socket fails what is in flight, and whoever holds it opens another one. So nothing is
+ * ever queued for a server that is away.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { TlsOptions } from "../../RedisClient.ts"
+import { MissingClient } from "../../MissingClient.ts"
+
+/** What this package uses of a client of `redis`. */
+export interface Wire {
+  readonly isReady: boolean
+  sendCommand(args: ReadonlyArray<string>, options?: { readonly abortSignal?: AbortSignal }): Promise<unknown>
+  destroy(): void
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface WireOptions {
+  readonly username: string | undefined
+  readonly password: Redacted.Redacted<string> | undefined
+  readonly database: number
+  readonly tls: TlsOptions | undefined
+  readonly name: string
+  /** Milliseconds. */
+  readonly connectTimeout: number
+}
+
+const version = "6.3.1"
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND"
+
+const load = () => import("redis")
+
+/** Finds out whether the client is installed. */
+export const loadClient: Effect.Effect<void, MissingClient> = Effect.tryPromise({
+  try: load,
+  catch: (error) => isMissing(error) ? new MissingClient({ client: "redis", version }) : error
+}).pipe(
+  Effect.catch((error) => error instanceof MissingClient ? Effect.fail(error) : Effect.die(error)),
+  Effect.asVoid
+)
+
+const socketOf = ({ host, port }: Address, { connectTimeout, tls }: WireOptions) => {
+  const plain = { host, port, connectTimeout, reconnectStrategy: false as const, keepAliveInitialDelay: 5000 }
+  if (tls === undefined) return plain
+  const { key, passphrase, ...rest } = tls
+  return {
+    ...plain,
+    // Without a name of its own, an address is no name to ask for.
+    ...rest,
+    ...(key === undefined ? {} : { key: Redacted.value(key) }),
+    ...(passphrase === undefined ? {} : { passphrase: Redacted.value(passphrase) }),
+    tls: true as const
+  }
+}
+
+/** Opens a connection: authenticated, its database selected. Within `connectTimeout`; else nothing stays open. */
+export const openWire = async (address: Address, options: WireOptions): Promise<Wire> => {
+  const { createClient } = await load()
+  const client = createClient({
+    RESP: 2,
+    socket: socketOf(address, options),
+    database: options.database,
+    name: options.name,
+    disableOfflineQueue: true,
+    maintNotifications: "disabled",
+    disableClientInfo: true,
+    // Commands have a deadline of ours, which also ends the connection.
+    commandOptions: { timeout: 0 },
+    ...(options.username === undefined ? {} : { username: options.username }),
+    ...(options.password === undefined ? {} : { password: Redacted.value(options.password) })
+  })
+  // What fails is told to whoever waits for it; without a listener it would end the process.
+  client.on("error", () => {})
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await Promise.race([
+      client.connect(),
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new Error(`no connection to ${address.host}:${address.port} in ${options.connectTimeout} ms`)),
+          options.connectTimeout
+        )
+      })
+    ])
+    return client
+  } catch (error) {
+    client.destroy()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}

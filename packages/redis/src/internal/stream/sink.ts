@@ -1,0 +1,113 @@
+/**
+ * The sink side of a stream: an entry for each transaction, all of a batch in one round trip. A transaction is confirmed
+ * once the server has answered for it.
+ */
+import { type Connector, ConnectorError, Reason, type Transaction } from "@ergon/core"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { RedisError } from "../../RedisError.ts"
+import type { Connection } from "../client/connection.ts"
+import { fieldsOf } from "./entry.ts"
+import { run } from "./group.ts"
+import * as scripts from "./scripts.ts"
+import { closed } from "./source.ts"
+
+export interface SinkOptions {
+  readonly stream: string
+  readonly ids: string
+  /** Milliseconds that an id is kept after its end; `undefined` where an id may come several times. */
+  readonly unique: number | undefined
+}
+
+// Transactions of one script: the server does nothing else meanwhile.
+const most = 200
+
+interface Sorted {
+  readonly rows: ReadonlyArray<{ readonly index: number; readonly fields: ReadonlyArray<string> }>
+  readonly failed: Array<ConnectorError.Failed>
+}
+
+const sorted = (transactions: ReadonlyArray<Transaction.Transaction<unknown>>): Sorted => {
+  const failed: Array<ConnectorError.Failed> = []
+  const rows: Array<Sorted["rows"][number]> = []
+  transactions.forEach((transaction, index) => {
+    const fields = fieldsOf(transaction)
+    if (typeof fields !== "string") return void rows.push({ index, fields })
+    failed.push({ index, reason: new Reason.InvalidRequest({ message: `"${transaction.id}": ${fields}` }) })
+  })
+  return { rows, failed }
+}
+
+/** Writes what can be written and names the others, each with its own reason. */
+const writing = (
+  { failed, rows }: Sorted,
+  write: (rows: Sorted["rows"]) => ReadonlyArray<readonly [Sorted["rows"], Effect.Effect<unknown, RedisError>]>
+): Effect.Effect<ReadonlyArray<ConnectorError.Failed>> => {
+  const all = write(rows).map(([part, effect]) =>
+    Effect.map(Effect.result(effect), (result) => {
+      if (Result.isFailure(result)) {
+        for (const { index } of part) failed.push({ index, reason: result.failure.reason })
+      }
+    })
+  )
+  return Effect.as(Effect.all(all, { concurrency: "unbounded", discard: true }), failed)
+}
+
+const inParts = (
+  rows: Sorted["rows"],
+  write: (fields: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<unknown, RedisError>
+) =>
+  Array.from({ length: Math.ceil(rows.length / most) }, (_, n) => rows.slice(n * most, (n + 1) * most)).map((part) =>
+    [part, write(part.map(({ fields }) => fields))] as const
+  )
+
+export const openSink = (
+  connection: Connection,
+  { ids, stream, unique }: SinkOptions
+): Effect.Effect<Connector.SinkService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let isClosed = false
+    yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
+    const write = (rows: Sorted["rows"]) =>
+      unique === undefined
+        ? rows.map((row) => [[row], connection.send(["XADD", stream, "*", ...row.fields])] as const)
+        : inParts(rows, (parts) =>
+          run(connection, scripts.addUnique, [stream, ids], [
+            String(unique),
+            "0",
+            ...parts.flatMap((fields) => [String(fields.length), ...fields])
+          ]))
+    return {
+      format: "json",
+      dispatch: (transactions) =>
+        Effect.suspend(() => {
+          if (isClosed) return Effect.fail(new ConnectorError.DispatchError({ reason: closed }))
+          return Effect.flatMap(writing(sorted(transactions), write), (failed) =>
+            failed[0] === undefined
+              ? Effect.void
+              : Effect.fail(new ConnectorError.DispatchError({ reason: failed[0].reason, failed })))
+        }),
+      health: Effect.suspend(() =>
+        isClosed
+          ? Effect.fail(new ConnectorError.DispatchError({ reason: closed }))
+          : Effect.mapError(
+            Effect.asVoid(connection.send(["PING"])),
+            ({ reason }) => new ConnectorError.DispatchError({ reason })
+          )
+      )
+    }
+  })
+
+/** How a source takes back what was given up elsewhere: once, until it has ended again. */
+export const takeBackBy = (
+  takeBack: (transactions: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<void, RedisError>
+): NonNullable<Connector.SourceService["takeBack"]> =>
+(transactions) =>
+  Effect.flatMap(
+    Effect.suspend(() => writing(sorted(transactions), (rows) => inParts(rows, takeBack))),
+    (failed) =>
+      failed[0] === undefined
+        ? Effect.void
+        : Effect.fail(new ConnectorError.LettersError({ reason: failed[0].reason, failed }))
+  )
