@@ -1,5 +1,6 @@
 /**
- * Who waits for a change of a table that this process makes. Changes of other processes are found by looking.
+ * Who waits for a change of a table that this process makes. Changes of other processes are found by looking, or told
+ * where the database can.
  */
 import * as Effect from "effect/Effect"
 
@@ -30,5 +31,10 @@ export class Changes {
     if (waiters === undefined) return
     this.waiting.delete(table)
     for (const wake of waiters) wake()
+  }
+
+  /** There may have been changes of any table: wakes everybody who waits for one. */
+  anyChanged(): void {
+    for (const table of Array.from(this.waiting.keys())) this.changed(table)
   }
 }

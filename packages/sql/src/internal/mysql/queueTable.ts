@@ -178,5 +178,6 @@ const open = (sql: Client.SqlClient, table: string, flavor: Flavor): QueueTable 
 export const queueDialect = (flavor: Flavor): QueueDialect => ({
   versions: (table) => makeStatements(table, flavor).versions,
   open: (sql, table) => open(sql, table, flavor),
-  poll: 250
+  poll: 250,
+  leastWalk: 500
 })

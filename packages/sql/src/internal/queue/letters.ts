@@ -50,7 +50,8 @@ export const lettersOf = (
     Effect.suspend(() =>
       isClosed()
         ? Effect.fail(new ConnectorError.LettersError({ reason: closed }))
-        : Effect.mapError(effect, (error) => new ConnectorError.LettersError({ reason: store.database.dialect.reasonOf(error) }))
+        : Effect.mapError(effect, (error) =>
+          new ConnectorError.LettersError({ reason: store.database.dialect.reasonOf(error) }))
     )
   const stored = (row: LetterRow): Connector.StoredLetter => ({
     key: textOf([row.seq, row.claim]),

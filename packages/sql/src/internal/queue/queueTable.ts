@@ -90,7 +90,11 @@ export interface QueueTable {
   /** When the next leased or delayed message is due; none is `null`. */
   readonly nextDue: Effect<number | null, SqlError>
   /** Done; the id is kept until `until`. */
-  readonly ack: (receipts: ReadonlyArray<Receipt>, now: number, until: number) => Effect<ReadonlyArray<Receipt>, SqlError>
+  readonly ack: (
+    receipts: ReadonlyArray<Receipt>,
+    now: number,
+    until: number
+  ) => Effect<ReadonlyArray<Receipt>, SqlError>
   readonly release: Settle<Receipt>
   readonly requeue: Settle<Receipt>
   readonly delay: Settle<readonly [receipt: Receipt, until: number]>
@@ -132,4 +136,6 @@ export interface QueueDialect {
   readonly open: (sql: Client.SqlClient, table: string) => QueueTable
   /** How often a waiting fetch looks for itself, unless the options say; milliseconds. */
   readonly poll: number
+  /** Rows of one step of the walk that forgets old ids, so that it is worth its statements. */
+  readonly leastWalk: number
 }

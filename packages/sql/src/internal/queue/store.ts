@@ -45,8 +45,6 @@ export interface StoreOptions {
 
 // Rows that become due in one statement, so that none takes long.
 const mostDue = 1000
-// Rows of one step of the walk that forgets old ids, so that it is worth its statements.
-const leastWalk = 500
 // The last millisecond that a Date can be.
 const endOfTime = 8.64e15
 
@@ -64,13 +62,14 @@ export class Store {
   private nextDue = Infinity
   /** How far the walk that forgets old ids has come: it begins anywhere, so that short processes cover the table too. */
   private walked: number | undefined
-  private toWalk = leastWalk
+  private toWalk: number
 
   constructor(database: Database["Service"], clock: Clock.Clock, options: StoreOptions) {
     this.database = database
     this.clock = clock
     this.options = options
     this.table = database.dialect.queue.open(database.sql, options.table)
+    this.toWalk = database.dialect.queue.leastWalk
   }
 
   now(): number {
@@ -284,7 +283,7 @@ export class Store {
    */
   private forget(kept: number, now: number): Effect.Effect<void> {
     this.toWalk += 2 * kept
-    if (kept === 0 || this.toWalk < leastWalk) return Effect.void
+    if (kept === 0 || this.toWalk < this.database.dialect.queue.leastWalk) return Effect.void
     const rows = this.toWalk
     this.toWalk = 0
     const from = this.walked === undefined ? this.table.anywhere : Effect.succeed(this.walked)

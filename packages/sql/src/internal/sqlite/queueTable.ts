@@ -112,5 +112,6 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
 export const queueDialect: QueueDialect = {
   versions: (table) => [makeStatements(table).create],
   open,
-  poll: 100
+  poll: 100,
+  leastWalk: 500
 }
