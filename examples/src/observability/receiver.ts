@@ -57,13 +57,13 @@ export interface Span {
   readonly service: string
   readonly traceId: string
   readonly spanId: string
-  readonly parentSpanId: string | undefined
+  readonly parentSpanId?: string | undefined
   readonly name: string
   readonly start: number
   readonly end: number
   readonly attributes: { readonly [key: string]: string }
   /** What it failed with; `undefined` when it did not. */
-  readonly error: string | undefined
+  readonly error?: string | undefined
 }
 
 export interface Line {
@@ -150,3 +150,9 @@ export const make = Effect.gen(function*() {
   const port = typeof address === "object" && address !== null ? address.port : 0
   return { url: `http://127.0.0.1:${port}`, spans, lines } satisfies Receiver
 })
+
+/** All spans of the traces that have a span of this name in them: the fetches of a run are in the trace of the run. */
+export const tracesOf = ({ spans }: Receiver, name: string): ReadonlyArray<Span> => {
+  const ids = new Set(spans.filter((span) => span.name === name).map(({ traceId }) => traceId))
+  return spans.filter(({ traceId }) => ids.has(traceId))
+}

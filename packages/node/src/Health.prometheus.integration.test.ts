@@ -18,7 +18,8 @@ const ended = 240
 /** Asks until the answer is the one that is wanted: Prometheus tells nobody when it has scraped. */
 const until = <A>(ask: Effect.Effect<A, Prometheus.Refused>, wanted: (answer: A) => boolean) =>
   ask.pipe(
-    Effect.filterOrFail(wanted, (answer) => new Error(`after 30 s still ${JSON.stringify(answer)}`)),
+    Effect.filterOrFail(wanted, (answer) =>
+      new Prometheus.Refused({ message: `after 30 s still ${JSON.stringify(answer)}` })),
     Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 300 })
   )
 

@@ -1,0 +1,35 @@
+/** The pictures of what was recorded: the same data gives the same pictures. */
+import { Schema } from "effect"
+import { charts } from "./charts.ts"
+import { waterfall } from "./waterfall.ts"
+
+export const Recorded = Schema.Struct({
+  trace: Schema.Array(Schema.Struct({
+    service: Schema.String,
+    traceId: Schema.String,
+    spanId: Schema.String,
+    parentSpanId: Schema.optional(Schema.String),
+    name: Schema.String,
+    start: Schema.Number,
+    end: Schema.Number,
+    attributes: Schema.Record(Schema.String, Schema.String),
+    error: Schema.optional(Schema.String)
+  })),
+  panels: Schema.Array(Schema.Struct({
+    title: Schema.String,
+    unit: Schema.String,
+    curves: Schema.Array(Schema.Struct({
+      name: Schema.String,
+      points: Schema.Array(Schema.Tuple([Schema.Number, Schema.Number]))
+    }))
+  }))
+})
+
+export const drawn = ({ panels, trace }: typeof Recorded.Type) => ({
+  trace: waterfall("order-1", trace),
+  dashboard: charts(
+    "Panels of the dashboard over two minutes",
+    "Six panels of the task ship: orders come faster from second 30 to 50 and the backlog grows; from second 70 to 90 the carrier is busy and attempts are repeated.",
+    panels
+  )
+})
