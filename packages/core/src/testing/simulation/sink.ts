@@ -1,0 +1,111 @@
+/**
+ * A sink with faults, watched: what a process of the simulation sends its results and its dead letters to.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { SinkService } from "../../Connector.ts"
+import { DispatchError, type Failed } from "../../ConnectorError.ts"
+import type { Transaction } from "../../Transaction.ts"
+import { after, atOnce, type Between, decisive, faulty, inPart, lateness } from "./between.ts"
+import type { Handover } from "./handover.ts"
+
+export const faultySink = (between: Between, real: SinkService, id: string, letters: boolean): SinkService => {
+  const { faults, history, latency, watch } = between
+  const attempts = new Map<string, number>()
+
+  const ownerOf = (transaction: Transaction<unknown>): Handover | undefined =>
+    letters ? watch.of(transaction) : watch.sent(id, transaction)
+
+  const count = (transaction: Transaction<unknown>, nth: number): number => {
+    const name = `${transaction.id}|${nth}`
+    const attempt = (attempts.get(name) ?? 0) + 1
+    attempts.set(name, attempt)
+    return attempt
+  }
+
+  const heard = (transaction: Transaction<unknown>, one: Handover | undefined): void => {
+    watch.tell(one, `${id} confirms ${transaction.id}`, id, "task")
+    if (!letters) watch.confirmed(id, transaction)
+    else if (one !== undefined) one.letter = true
+  }
+
+  /** Sends to the sink itself those that do not fail by themselves. */
+  const send = (
+    transactions: ReadonlyArray<Transaction<unknown>>,
+    failing: ReadonlyArray<Failed>
+  ): Effect.Effect<void, DispatchError> => {
+    const failed = new Map(failing.map(({ index, reason }) => [index, reason]))
+    const sent = transactions.map((_, index) => index).filter((index) => !failed.has(index))
+    const dispatch = sent.length === 0
+      ? Effect.succeed(Exit.void)
+      : between.outside(Effect.suspend(() => real.dispatch(sent.map((index) => transactions[index]!))))
+    return atOnce(
+      between,
+      Effect.flatMap(dispatch, (exit) => {
+        const error = errorOf(exit)
+        if (error === undefined && Exit.isFailure(exit)) return Effect.failCause(exit.cause)
+        if (error !== undefined && error.failed === undefined) return Effect.fail(error)
+        const refused = new Map((error?.failed ?? []).map(({ index, reason }) => [sent[index]!, reason]))
+        for (const index of sent) if (!refused.has(index)) history.received(id, transactions[index]!.id)
+        const all = [...failed, ...refused].map(([index, reason]) => ({ index, reason }))
+        return all.length === 0
+          ? Effect.void
+          : Effect.fail(
+            new DispatchError({ reason: all[0]!.reason, failed: all.toSorted((a, b) => a.index - b.index) })
+          )
+      })
+    )
+  }
+
+  return {
+    format: real.format,
+    ...(real.health === undefined ? {} : { health: real.health }),
+    ...(real.letters === undefined ? {} : { letters: real.letters }),
+    dispatch: (transactions) =>
+      Effect.suspend(() => {
+        if (watch.dead) return Effect.never
+        const owners = transactions.map(ownerOf)
+        const chosen = transactions.map((transaction, index) => {
+          const one = owners[index]
+          const nth = one?.nth ?? 0
+          watch.tell(one, `sends ${transaction.id} to ${id}`, "task", id)
+          const attempt = count(transaction, nth)
+          const fault = faults.at("dispatch", transaction.id, nth, attempt)
+          if (fault !== undefined) watch.tell(one, `fault: the dispatch of ${transaction.id} ${fault.kind}`, id, id)
+          if (fault?.kind === "failsInPart" || fault?.kind === "refused") { if (one !== undefined) one.troubled = true }
+          return fault
+        })
+        const whole = decisive(chosen)
+        if (whole !== undefined) { for (const one of owners) if (one !== undefined) one.troubled = true }
+        const first = transactions[0]!
+        const wait = lateness(chosen, faults.latency(latency, "dispatch", first.id, owners[0]?.nth ?? 0, 1))
+        const call = after(wait, send(transactions, inPart(chosen)))
+        const where = `${id} had confirmed ${first.id}`
+        const answered = faulty(between, whole, where, call, (reason) => new DispatchError({ reason }))
+        return Effect.onExit(answered, (exit) =>
+          atOnce(
+            between,
+            Effect.sync(() => {
+              const failed = errorOf(exit)?.failed
+              if (Exit.isFailure(exit) && failed === undefined) {
+                for (const one of owners) if (one !== undefined) one.troubled = true
+                return
+              }
+              const not = new Set(failed?.map(({ index }) => index))
+              transactions.forEach((transaction, index) => {
+                if (!not.has(index)) heard(transaction, owners[index])
+                else if (owners[index] !== undefined) owners[index].troubled = true
+              })
+            })
+          ))
+      })
+  }
+}
+
+const errorOf = (exit: Exit.Exit<void, DispatchError>): DispatchError | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const found = Cause.findError(exit.cause)
+  return Result.isSuccess(found) ? found.success : undefined
+}

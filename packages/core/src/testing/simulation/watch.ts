@@ -1,0 +1,329 @@
+/**
+ * Watches one process: what its engine asks of the source, of the sinks and of the task's functions, and whether it may.
+ * What is told here is what was seen from outside; the engine's own records are not looked at.
+ *
+ * The rules about settlements are in `settlements.ts`, those about the run as a whole in `runs.ts`.
+ */
+import type { Capabilities, FetchRequest } from "../../Connector.ts"
+import type { Delivery } from "../../Delivery.ts"
+import type { Transaction } from "../../Transaction.ts"
+import { backoff, type Facts, keepsRequeues } from "./facts.ts"
+import * as Handover from "./handover.ts"
+import type { History } from "./history.ts"
+import type { Time } from "./time.ts"
+
+// Which hand-over of a process a transaction belongs to, and which one an output: kept in its metadata under a symbol,
+// which nobody sees and which goes along with every copy.
+export const deliveryMark = Symbol("@ergon/core/testing/delivery")
+export const outputMark = Symbol("@ergon/core/testing/output")
+
+const marked = ({ metadata }: Transaction<unknown>, mark: symbol): number | undefined => {
+  const order: unknown = Reflect.get(metadata, mark)
+  return typeof order === "number" ? order : undefined
+}
+
+export class Watch {
+  readonly n: number
+  readonly facts: Facts
+  readonly history: History
+  readonly time: Time
+  readonly capabilities: Capabilities
+  readonly local: boolean
+  /** In milliseconds on the clock of this process. */
+  readonly now: () => number
+  readonly handovers: Array<Handover.Handover> = []
+  startedAt = 0
+  /** The process has crashed: nothing of it counts any more. */
+  dead = false
+  /** Since when it has been told to stop, by an interruption or by its own task. */
+  drainingSince: number | undefined
+  /** The clocks agree, so that times can be compared to the millisecond. */
+  exact = true
+  fetching = 0
+  /** An extension of leases failed, or was slow: leases may run out. */
+  extendsBadly = false
+  begun = 0
+  private readonly begunOfKey = new Map<string, number>()
+  private readonly starts: Array<number> = []
+
+  constructor(options: {
+    readonly n: number
+    readonly facts: Facts
+    readonly history: History
+    readonly time: Time
+    readonly capabilities: Capabilities
+    readonly now: () => number
+  }) {
+    this.n = options.n
+    this.facts = options.facts
+    this.history = options.history
+    this.time = options.time
+    this.capabilities = options.capabilities
+    this.now = options.now
+    this.local = keepsRequeues(options.facts, options.capabilities)
+  }
+
+  broken(rule: string, of: Handover.Handover | undefined, text: string): void {
+    if (!this.dead) this.history.broken(rule, this.n, of?.id ?? "", text)
+  }
+
+  tell(of: Handover.Handover | undefined, text: string, from = "", to = ""): void {
+    if (!this.dead) this.history.tell(this.n, of?.id ?? "", text, from, to)
+  }
+
+  // The source.
+
+  fetchAsked({ max }: FetchRequest): void {
+    if (this.dead) return
+    const { batchSize, limit, mode } = this.facts
+    if (this.fetching++ > 0) this.broken("one fetch at a time", undefined, "a fetch was begun while another one waits")
+    if (max < 1) this.broken("a fetch asks for something", undefined, `asked for ${max}`)
+    if (max > batchSize) this.broken("batch size", undefined, `asked for ${max}, more than ${batchSize}`)
+    if (max > limit - this.handovers.length) {
+      this.broken("limit", undefined, `asked for ${max} when ${limit - this.handovers.length} of ${limit} were left`)
+    }
+    if (this.drainingSince !== undefined && this.now() > this.drainingSince) {
+      this.broken("drain", undefined, "a fetch was begun after the drain had begun")
+    }
+    // What stands behind a gap in a partition is not waited for: it is delivered again.
+    const batch = mode === "batch" && this.capabilities.settlement !== "watermark"
+    const open = batch ? this.handovers.find((one) => one.outcome === undefined) : undefined
+    if (open !== undefined) this.broken("batch mode", open, "the next batch was fetched before this one had ended")
+  }
+
+  fetchEnded(): void {
+    this.fetching--
+  }
+
+  handedOver(one: Handover.Handover): void {
+    this.handovers.push(one)
+  }
+
+  lost(one: Handover.Handover): void {
+    one.toldLost ??= this.now()
+  }
+
+  /** The lease of what is still being worked on must not run out while nothing keeps it from being extended. */
+  private leaseHolds(one: Handover.Handover): void {
+    if (this.capabilities.lease?.extend !== true || this.extendsBadly || one.asked !== undefined) return
+    if (this.time.now > one.leaseUntil) this.broken("leases are extended", one, "its lease ran out, untended")
+  }
+
+  // The task's functions.
+
+  of(transaction: Transaction<unknown>): Handover.Handover | undefined {
+    const order = marked(transaction, deliveryMark)
+    return order === undefined ? undefined : this.handovers[order]
+  }
+
+  ofDelivery(delivery: Delivery): Handover.Handover | undefined {
+    return this.of(delivery.transaction)
+  }
+
+  /** The program is called. */
+  processes(transaction: Transaction<unknown>): Handover.Handover | undefined {
+    const one = this.of(transaction)
+    if (this.dead || one === undefined) return one
+    this.acts(one, "processed")
+    const first = one.begun === undefined
+    if (first) this.begins(one, transaction)
+    if (one.asked !== undefined || one.outcome !== undefined) {
+      this.broken("nothing after the settlement", one, `processed after it was settled (${one.asked ?? one.outcome})`)
+    }
+    this.retries(one)
+    this.inOrder(one)
+    this.leaseHolds(one)
+    const again = one.last === undefined || one.succeeded || one.hooks > 0 || one.decision === "Requeue"
+    one.runs = again ? one.runs + 1 : one.runs
+    one.attempts = again ? 1 : one.attempts + 1
+    if (one.runs > this.facts.maxDeliveries + 1) {
+      this.broken("maxDeliveries", one, `processed in ${one.runs} deliveries`)
+    }
+    one.succeeded = false
+    one.successDone = false
+    one.successes = 0
+    one.outputs = undefined
+    one.hooks = 0
+    one.hookAnswer = undefined
+    one.hookFailed = false
+    one.letter = false
+    one.decision = undefined
+    this.tell(one, `processes ${one.id}${one.attempts > 1 ? `, attempt ${one.attempts}` : ""}`, "task", "task")
+    return one
+  }
+
+  runs(one: Handover.Handover): void {
+    if (this.dead) return
+    one.active++
+    const working = this.handovers.reduce((count, other) => other.active > 0 ? count + 1 : count, 0)
+    if (working > this.facts.concurrency) {
+      this.broken("concurrency", one, `${working} at a time, at most ${this.facts.concurrency}`)
+    }
+  }
+
+  stops(one: Handover.Handover): void {
+    if (!this.dead) one.active--
+  }
+
+  processed(one: Handover.Handover, ended: Handover.Ended, how: string): void {
+    if (this.dead) return
+    one.last = ended
+    one.succeeded = ended.succeeded
+    if (!ended.succeeded) one.troubled = true
+    this.tell(one, `${one.id} ${how}`, "task", "task")
+  }
+
+  decided(one: Handover.Handover, decision: string, retryAfter: number | undefined): void {
+    if (this.dead) return
+    one.decision = decision
+    one.retryAfter = retryAfter
+    if (decision === "Abort") this.drainingSince ??= this.now()
+  }
+
+  /** What goes to a sink is being worked out: the dispatch begins. */
+  dispatches(one: Handover.Handover): void {
+    if (this.dead) return
+    this.acts(one, "dispatched")
+    if (!one.succeeded) this.broken("dispatch after success", one, "dispatched though its program has not succeeded")
+    if (one.toldLost !== undefined && one.toldLost < this.now()) {
+      this.broken("nothing after a lost lease", one, "its results were dispatched after its lease was known to be lost")
+    }
+    one.outputs ??= new Map()
+  }
+
+  output(one: Handover.Handover, sink: string, transaction: Transaction<unknown>): void {
+    if (this.dead) return
+    const name = `${sink}|${transaction.id}`
+    one.outputs?.set(name, "sent")
+  }
+
+  /** The success step is called. */
+  succeeds(one: Handover.Handover): void {
+    if (this.dead) return
+    this.acts(one, "in its success step")
+    this.tell(one, `runs the success step of ${one.id}`, "task", "task")
+    if (!one.succeeded || !this.confirmedAll(one)) {
+      this.broken("success after dispatch", one, "its success step ran before every sink had confirmed")
+    }
+    if (one.successDone) this.broken("success once", one, "its success step ran again though it had succeeded")
+    if (++one.successes > this.facts.successAttempts) {
+      this.broken("success.retry.maxAttempts", one, `its success step ran ${one.successes} times`)
+    }
+  }
+
+  /** The exception step is called. */
+  excepts(one: Handover.Handover): void {
+    if (this.dead) return
+    this.acts(one, "in its exception step")
+    this.tell(one, `runs the exception step of ${one.id}`, "task", "task")
+    if (one.asked !== undefined) this.broken("nothing after the settlement", one, "its exception step ran afterwards")
+    // What the engine holds for later comes again in the same delivery, though it may not be processed before it fails.
+    const answered = one.hookAnswer !== undefined || (one.hookFailed && one.hooks >= this.facts.exceptionAttempts)
+    if (answered && this.local && one.hookAnswer !== "Ack") {
+      one.hookAnswer = undefined
+      one.hookFailed = false
+      one.hooks = 0
+    }
+    if (one.hookAnswer !== undefined) this.broken("exception step once", one, "its exception step ran again")
+    if (++one.hooks > this.facts.exceptionAttempts) {
+      this.broken("exception.retry.maxAttempts", one, `its exception step ran ${one.hooks} times`)
+    }
+    one.troubled = true
+  }
+
+  // The sinks.
+
+  /** Whose output it is. */
+  sent(sink: string, transaction: Transaction<unknown>): Handover.Handover | undefined {
+    if (this.dead) return undefined
+    const name = `${sink}|${transaction.id}`
+    const one = this.handovers[marked(transaction, outputMark) ?? -1]
+    if (one === undefined) return undefined
+    this.acts(one, "dispatched")
+    if (one.outputs?.get(name) === "confirmed") {
+      this.broken("a sink that confirmed is not asked again", one, `sent to ${sink} again after it had confirmed`)
+    }
+    return one
+  }
+
+  confirmed(sink: string, transaction: Transaction<unknown>): void {
+    if (this.dead) return
+    const name = `${sink}|${transaction.id}`
+    const one = this.handovers[marked(transaction, outputMark) ?? -1]
+    if (one?.outputs?.has(name) !== true) return
+    one.outputs.set(name, "confirmed")
+    one.lastConfirmed = this.now()
+  }
+
+  confirmedAll(one: Handover.Handover): boolean {
+    if (this.facts.sinks.length === 0) return true
+    return one.outputs !== undefined && Array.from(one.outputs.values()).every((state) => state === "confirmed")
+  }
+
+  /** Something of this one happens: not while a later one of its lane has already begun. */
+  acts(one: Handover.Handover, what: string): void {
+    if (this.dead || !this.facts.lanes || one.key === undefined) return
+    if ((this.begunOfKey.get(one.key) ?? -1) > one.order) {
+      this.broken("order by key", one, `${what} while a later one of its key "${one.key}" has already begun`)
+    }
+  }
+
+  private begins(one: Handover.Handover, transaction: Transaction<unknown>): void {
+    const now = this.now()
+    one.begun = now
+    this.begun++
+    const { limit, maxDeliveries, orderBy, rate } = this.facts
+    if (one.toldLost !== undefined && one.toldLost < now) {
+      this.broken("nothing after a lost lease", one, "begun although it was known to be lost")
+    }
+    if (this.drainingSince !== undefined && now > this.drainingSince) {
+      this.broken("drain", one, "begun after the drain had begun")
+    }
+    if (this.begun > limit) this.broken("limit", one, `number ${this.begun} of at most ${limit}`)
+    if (one.delivery.deliveries > maxDeliveries) {
+      this.broken("maxDeliveries", one, `processed although it was delivered ${one.delivery.deliveries} times before`)
+    }
+    if (this.facts.lanes) one.key = orderBy === undefined ? one.delivery.key : keyOf(orderBy, transaction)
+    if (rate === undefined) return
+    this.starts.push(now)
+    const before = this.starts.at(-1 - rate.limit)
+    if (before !== undefined && now - before < rate.interval) {
+      this.broken("rate", one, `${rate.limit + 1} started within ${now - before} ms`)
+    }
+  }
+
+  private inOrder(one: Handover.Handover): void {
+    if (one.key === undefined) return
+    const latest = this.begunOfKey.get(one.key) ?? -1
+    if (latest < one.order) this.begunOfKey.set(one.key, one.order)
+  }
+
+  /** Whether this attempt may follow the one before. */
+  private retries(one: Handover.Handover): void {
+    const { last } = one
+    if (one.active > 0) this.broken("one attempt at a time", one, "begun again while its program still runs")
+    // What the engine holds for later comes again in the same delivery: its attempts begin anew.
+    if (last === undefined || this.local) return
+    if (last.succeeded) return this.broken("processed once", one, "processed again though it had succeeded")
+    if (one.hooks > 0) return this.broken("processed once", one, "processed again after its exception step")
+    if (last.defect && !last.typed) return this.broken("a defect is not retried", one, "tried again after a defect")
+    const { retry } = this.facts.process
+    if (one.attempts >= retry.maxAttempts) {
+      return this.broken("maxAttempts", one, `attempt ${one.attempts + 1} of at most ${retry.maxAttempts}`)
+    }
+    if (one.decision !== undefined && one.decision !== "Retry" && one.decision !== "RetryAfter") {
+      return this.broken("decisions are kept", one, `tried again although the task decided ${one.decision}`)
+    }
+    const delay = one.retryAfter ?? (retry.jitter === "none" ? backoff(retry, one.attempts) : 0)
+    const waited = this.now() - last.at
+    if (waited < delay - 1) this.broken("backoff", one, `tried again after ${waited} ms instead of ${delay} ms`)
+  }
+}
+
+const keyOf = (orderBy: NonNullable<Facts["orderBy"]>, transaction: Transaction<unknown>): string | undefined => {
+  try {
+    return orderBy(transaction)
+  } catch {
+    return undefined
+  }
+}
