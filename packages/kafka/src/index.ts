@@ -3,4 +3,7 @@
  *
  * @since 0.1.0
  */
-export {}
+export * as Cluster from "./Cluster.ts"
+export * as Kafka from "./Kafka.ts"
+export * as MissingClient from "./MissingClient.ts"
+export * as SetupError from "./SetupError.ts"

@@ -1,0 +1,148 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Partition, type Place } from "./partition.ts"
+import { Offsets } from "./offsets.ts"
+
+const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+/** What happens to a partition, one after another. */
+const Step = Schema.Union([
+  // The next message comes, some offsets after the one before.
+  Schema.Struct({ _tag: Schema.Literal("arrives"), hole: int(0, 3) }),
+  // One that was here before comes again.
+  Schema.Struct({ _tag: Schema.Literal("again"), back: int(1, 8) }),
+  // Some transaction ends, in whatever order.
+  Schema.Struct({ _tag: Schema.Literal("ends"), which: int(0, 100) }),
+  // The group has confirmed the last commit, or not.
+  Schema.Struct({ _tag: Schema.Literal("commits"), confirmed: Schema.Boolean })
+])
+
+const Steps = Schema.Struct({ start: int(0, 20), steps: Schema.Array(Step).check(Schema.isMaxLength(120)) })
+
+describe("Offsets", () => {
+  it.effect.prop(
+    "never commits past what is not done, and never back",
+    [Steps],
+    ([{ start, steps }]) =>
+      Effect.sync(() => {
+        const offsets = new Offsets(BigInt(start))
+        // As the engine does it: what stands done at the front is told by its last one.
+        const line: Array<{ readonly offset: bigint; done: boolean }> = []
+        const unfinished = new Set<bigint>()
+        const seen = new Set<bigint>()
+        let last = BigInt(start) - 1n
+        let stored = BigInt(start)
+        for (const step of steps) {
+          switch (step._tag) {
+            case "arrives": {
+              last += 1n + BigInt(step.hole)
+              assert.isTrue(offsets.take(last), `${last} was refused`)
+              assert.isFalse(seen.has(last), `${last} was handed over twice`)
+              seen.add(last)
+              unfinished.add(last)
+              line.push({ offset: last, done: false })
+              break
+            }
+            case "again": {
+              const old = last - BigInt(step.back) + 1n
+              assert.isFalse(offsets.take(old), `${old} was handed over again, the next one is ${offsets.next}`)
+              break
+            }
+            case "ends": {
+              if (line.length === 0) break
+              const one = line[step.which % line.length]!
+              one.done = true
+              unfinished.delete(one.offset)
+              let front: bigint | undefined
+              while (line[0]?.done === true) front = line.shift()!.offset
+              if (front !== undefined) offsets.done(front)
+              break
+            }
+            case "commits": {
+              const { due } = offsets
+              if (due === undefined) break
+              assert.isTrue(due > stored, `the position went from ${stored} to ${due}`)
+              for (const offset of unfinished)
+                assert.isTrue(offset >= due, `${offset} is not done and lies before ${due}`)
+              if (step.confirmed) {
+                offsets.confirm(due)
+                stored = due
+              }
+              break
+            }
+          }
+          assert.strictEqual(offsets.open, line.length)
+        }
+        // Once all is done, the position is behind the last one.
+        for (const { offset } of line)
+          offsets.done(offset)
+        assert.strictEqual(offsets.open, 0)
+        assert.strictEqual(offsets.due ?? offsets.committed, seen.size === 0 ? BigInt(start) : last + 1n)
+      })
+  )
+
+  it("stays small however many pass", () => {
+    const offsets = new Offsets(0n)
+    for (let offset = 0n; offset < 100_000n; offset++) {
+      offsets.take(offset)
+      if (offset % 50n === 49n) offsets.done(offset)
+    }
+    assert.strictEqual(offsets.open, 0)
+    assert.strictEqual(offsets.due, 100_000n)
+  })
+
+  it("refuses what was never handed over", () => {
+    const offsets = new Offsets(5n)
+    offsets.take(5n)
+    assert.throws(() => offsets.done(6n), "offset 6 was not handed over: the next one is 6")
+  })
+})
+
+describe("Partition", () => {
+  const message = (offset: bigint, due?: number) => ({
+    offset,
+    timestamp: 0,
+    key: null,
+    value: Buffer.from("1"),
+    headers: due === undefined ? [] : [[Buffer.from("ergon-due"), Buffer.from(String(due))] as const]
+  })
+  const options = { id: "position", order: "key" } as const
+  const take = (partition: Partition, max: number, now = 0) => {
+    const into: Array<{ readonly receipt: unknown }> = []
+    partition.take(max, now, options, into as never)
+    return into.map(({ receipt }) => (receipt as Place).offset)
+  }
+
+  it("takes nothing that comes twice", () => {
+    const partition = new Partition("orders", 0, 1)
+    partition.begin(3n)
+    assert.deepStrictEqual([2n, 3n, 4n, 3n, 5n].map((offset) => partition.push(message(offset))), [
+      false,
+      true,
+      true,
+      false,
+      true
+    ])
+    assert.deepStrictEqual(take(partition, 2), [3n, 4n])
+    assert.deepStrictEqual(take(partition, 2), [5n])
+  })
+
+  it("holds what is due later, and all behind it", () => {
+    const partition = new Partition("orders", 0, 1)
+    partition.begin(0n)
+    for (const one of [message(0n), message(1n, 500), message(2n)]) partition.push(one)
+    assert.deepStrictEqual(take(partition, 5, 100), [0n])
+    assert.strictEqual(partition.dueAt(), 500)
+    assert.deepStrictEqual(take(partition, 5, 500), [1n, 2n])
+    assert.strictEqual(partition.dueAt(), Infinity)
+  })
+
+  it("that is lost has nothing and takes nothing", () => {
+    const partition = new Partition("orders", 0, 1)
+    partition.begin(0n)
+    partition.push(message(0n))
+    partition.lose()
+    assert.deepStrictEqual(take(partition, 5), [])
+    assert.isFalse(partition.push(message(1n)))
+  })
+})
