@@ -111,6 +111,7 @@ export const Observer: Context.Reference<Observer> = Context.Reference<Observer>
  * **Details**
  * - `execution`: the id of the execution; all workers of one run have the same.
  * - `worker`: the id of the worker, 0 to n - 1; `undefined` outside of workers.
+ * - `thread`: of a thread that works for a run, its id in the process.
  *
  * @category models
  * @since 0.1.0
@@ -118,7 +119,8 @@ export const Observer: Context.Reference<Observer> = Context.Reference<Observer>
 export interface Identity {
   readonly task: string
   readonly execution: string
-  readonly worker: number | undefined
+  readonly worker?: number | undefined
+  readonly thread?: number | undefined
 }
 
 /**
@@ -131,6 +133,17 @@ export interface Identity {
 export const Execution: Context.Reference<Omit<Identity, "task"> | undefined> = Context.Reference<
   Omit<Identity, "task"> | undefined
 >("@ergon/core/Run/Execution", { defaultValue: () => undefined })
+
+/**
+ * The run that an effect is part of, as a reference: set where runs have surroundings.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Current: Context.Reference<Identity | undefined> = Context.Reference<Identity | undefined>(
+  "@ergon/core/Run/Current",
+  { defaultValue: () => undefined }
+)
 
 /**
  * What is built around every run below, before everything else of it, and closed after everything else: its telemetry. A
@@ -168,10 +181,12 @@ export const surround = (task: string) => <A, E, R>(effect: Effect.Effect<A, E, 
     Surroundings,
     (surroundings) =>
       surroundings === undefined ? effect : Effect.flatMap(Execution, (given) => {
-        const execution = given ?? { execution: crypto.randomUUID(), worker: undefined }
+        const execution = given ?? { execution: crypto.randomUUID() }
+        const identity = { task, ...execution }
         return effect.pipe(
-          Effect.provide(surroundings({ task, ...execution })),
-          Effect.provideService(Execution, execution)
+          Effect.provide(surroundings(identity)),
+          Effect.provideService(Execution, execution),
+          Effect.provideService(Current, identity)
         )
       })
   )

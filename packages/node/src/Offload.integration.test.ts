@@ -1,6 +1,6 @@
 import { Connector, Memory, type Policy, Task, Transaction } from "@ergon/core"
 import { Offload } from "@ergon/node"
-import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Schema, Tracer } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -98,6 +98,43 @@ it("a call that waits is interrupted in its thread, which goes on", () => {
       fs.rmSync(path.dirname(file), { recursive: true })
     })
   )
+})
+
+it("a call is part of its caller's trace, and logs what its caller logs", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ergon-offload-"))
+  const around = (file: string): unknown => JSON.parse(fs.readFileSync(path.join(folder, file), "utf8"))
+  class Numbers extends Connector.Source<Numbers>()("numbers", Schema.String) {}
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+  const task = Task.consumer("cruncher", Numbers, ({ payload }) => crunch("tell", 1, path.join(folder, payload))).pipe(
+    Task.discardFailures,
+    Task.policy({ transaction: { trace: "parent" } })
+  )
+  const traced = Task.run(task).pipe(
+    Effect.provideService(Tracer.Tracer, tracer),
+    Effect.provide(
+      Memory.source(Numbers, [Transaction.make("one", "traced", { traceparent, tracestate: "a=b", baggage: "user=7" })])
+    )
+  )
+  await withThreads(1, Effect.andThen(traced, crunch("tell", 1, path.join(folder, "alone"))))
+  const attempt = spans.find(({ name }) => name === "process")
+  expect(around("traced")).toEqual({
+    headers: {
+      traceparent: `00-0af7651916cd43dd8448eb211c80319c-${attempt?.spanId}-01`,
+      tracestate: "a=b",
+      baggage: "user=7"
+    },
+    annotations: { task: "cruncher", transaction: "one" }
+  })
+  expect(around("alone")).toEqual({ headers: {}, annotations: {} })
+  fs.rmSync(folder, { recursive: true })
 })
 
 it("a deadline ends an endless loop: its thread is terminated, and the next call has another one", () =>

@@ -148,7 +148,11 @@ export const layer = <
  * `@effect/platform-node/NodeRuntime`.
  *
  * **Details**
- * Every call has a Scope of its own. Fails with an `OffloadError` when no pool has started this thread.
+ * Every call has a Scope of its own. It runs below the span of its caller, and what it logs says the same task and
+ * transaction. For its spans and lines to be sent, the thread needs telemetry of its own: `Observability.layerRuns` of
+ * @ergon/telemetry around it knows which run it works for.
+ *
+ * Fails with an `OffloadError` when no pool has started this thread.
  *
  * @category threads
  * @since 0.1.0

@@ -80,6 +80,8 @@ export const Id: Context.Reference<number | undefined> = Context.Reference<numbe
  * - A worker that exits, is killed, does not serve within `supervision.startGrace`, or is unhealthy for
  *   `supervision.unhealthyGrace` is started again after a delay, and so is one whose source or Layers fail. Each such end
  *   is logged as a warning. When it is given up, the others are drained, and the run fails with `WorkerGaveUp`.
+ * - The runs in the workers are part of the execution and of the trace of this one: its id is theirs, and where a tracer
+ *   listens, its span is above theirs.
  * - An error that no restart mends (`TaskRefused`, `Aborted`, `LoopTimeout`, `ProducerFailed`, a policy or configuration
  *   that does not decode) drains the others, and the run fails with `WorkerFailed`.
  * - Of a crashed worker the summary counts what it had reported.

@@ -70,8 +70,9 @@ export type Input = schema.Input
  * Who runs, and what cannot be written as data.
  *
  * **Details**
- * - `task`: the service name where no other is given. `execution`: the id of this run, `service.instance.id`; a random
- *   one when left out. `worker`: the number of the worker.
+ * - `task`: the service name where no other is given. `execution`: the id of this run, a random one when left out.
+ *   `worker`: the number of the worker. `thread`: the number of a thread that works for it. The last three together are
+ *   `service.instance.id`.
  * - The others are objects of the OpenTelemetry SDK, used beside what the configuration names: an exporter of a vendor, a
  *   sampler of your own (which replaces the configured one), or a `Recorder` in a test.
  *
@@ -82,6 +83,7 @@ export interface Options {
   readonly task?: string | undefined
   readonly execution?: string | undefined
   readonly worker?: number | undefined
+  readonly thread?: number | undefined
   readonly spanProcessors?: ReadonlyArray<SpanProcessor> | undefined
   readonly sampler?: Sampler | undefined
   readonly metricReaders?: ReadonlyArray<MetricReader> | undefined
@@ -297,7 +299,7 @@ export const layerConfig = (
  */
 export const layerRuns = (
   input: Input = {},
-  options: Omit<Options, "task" | "execution" | "worker"> = {}
+  options: Omit<Options, "task" | "execution" | "worker" | "thread"> = {}
 ): Layer.Layer<never, ObservabilityError | ConfigProvider.SourceError> =>
   Layer.effectContext(Effect.gen(function*() {
     const config = yield* readWithEnvironment(input)

@@ -1,8 +1,10 @@
 /** The entry of the threads of `offloadService.ts`. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Offload } from "@ergon/node"
+import * as Telemetry from "@ergon/core/Telemetry"
 import * as Effect from "effect/Effect"
-import { appendFileSync } from "node:fs"
+import * as References from "effect/References"
+import { appendFileSync, writeFileSync } from "node:fs"
 import { threadId } from "node:worker_threads"
 import { Crunch, Unlucky } from "./offloadService.ts"
 
@@ -30,6 +32,12 @@ Offload.serve(Crunch, ({ does, file, number }) => {
       return Effect.fail(new Unlucky({ number }))
     case "die":
       return Effect.die(new TypeError(`no way with ${number}`))
+    case "tell":
+      return Effect.gen(function*() {
+        const around = { headers: yield* Telemetry.headers, annotations: yield* References.CurrentLogAnnotations }
+        writeFileSync(file!, JSON.stringify(around))
+        return answer(number)
+      })
     case "misfit":
       return Effect.succeed(answer(number + 0.5))
     case "wait":

@@ -4,10 +4,13 @@ import * as Schema from "effect/Schema"
 
 export class Unlucky extends Schema.TaggedError<Unlucky>()("Unlucky", { number: Schema.Int }) {}
 
-/** `spin`: milliseconds in synchronous code. `wait`: milliseconds that can be interrupted, and `file` says so then. */
+/**
+ * `spin`: milliseconds in synchronous code. `wait`: milliseconds that can be interrupted, and `file` says so then. `tell`:
+ * writes what is around the call into `file`.
+ */
 export class Crunch extends Offload.Service<Crunch>()("crunch", {
   payload: Schema.Struct({
-    does: Schema.Literals(["spin", "loop", "exit", "fail", "die", "wait", "misfit"]),
+    does: Schema.Literals(["spin", "loop", "exit", "fail", "die", "wait", "misfit", "tell"]),
     number: Schema.Int,
     file: Schema.optional(Schema.String)
   }),

@@ -35,6 +35,13 @@ describe("the resource", () => {
     expect(given).not.toHaveProperty("ergon.worker")
   })
 
+  it("has an instance for each thread", () => {
+    expect(attributesOf(nothing, { task: "orders", execution: "e-1", thread: 4 })).toMatchObject({
+      "service.instance.id": "e-1/thread-4",
+      "thread.id": 4
+    })
+  })
+
   it("has one instance for a run in one process", () => {
     expect(attributesOf(nothing, { task: "orders", execution: "e-1" })).toMatchObject({
       "service.instance.id": "e-1",

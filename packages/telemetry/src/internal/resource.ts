@@ -1,8 +1,8 @@
 /**
  * Who sends: what stands on every span, metric and log record.
  *
- * An instance is what counts by itself: a run in one process, or one worker of it. Two workers of one execution that shared
- * an instance would overwrite each other's counters where only that id is looked at.
+ * An instance is what counts by itself: a run in one process, one worker of it, or a thread. Two workers of one execution
+ * that shared an instance would overwrite each other's counters where only that id is looked at.
  */
 import * as Telemetry from "@ergon/core/Telemetry"
 import { type Resource, resourceFromAttributes } from "@opentelemetry/resources"
@@ -15,15 +15,17 @@ export interface Identity {
   readonly task?: string | undefined
   readonly execution?: string | undefined
   readonly worker?: number | undefined
+  readonly thread?: number | undefined
 }
 
 /** What the configuration says wins; then who runs; then where. */
 export const attributesOf = (
   { attributes, service }: Pick<Effective, "attributes" | "service">,
-  { execution = crypto.randomUUID(), task, worker }: Identity
+  { execution = crypto.randomUUID(), task, thread, worker }: Identity
 ): { readonly [name: string]: string | number | boolean } => ({
   ...configToAttributes({ serviceName: service.name ?? task ?? "unknown_service:ergon" }),
-  "service.instance.id": worker === undefined ? execution : `${execution}/${worker}`,
+  "service.instance.id": [execution, worker, thread === undefined ? undefined : `thread-${thread}`]
+    .filter((part) => part !== undefined).join("/"),
   "process.pid": process.pid,
   "process.runtime.name": "nodejs",
   "process.runtime.version": process.versions.node,
@@ -31,6 +33,7 @@ export const attributesOf = (
   [Telemetry.resource.version]: version,
   [Telemetry.resource.execution]: execution,
   ...(worker === undefined ? {} : { [Telemetry.resource.worker]: worker }),
+  ...(thread === undefined ? {} : { "thread.id": thread }),
   ...attributes,
   ...(service.version === undefined ? {} : { "service.version": service.version }),
   ...(service.namespace === undefined ? {} : { "service.namespace": service.namespace })

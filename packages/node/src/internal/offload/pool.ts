@@ -23,6 +23,7 @@ import type { Options } from "../../Offload.ts"
 import { OffloadError } from "../../OffloadError.ts"
 import { Spawner, WorkerPlatform } from "../effectWorkers.ts"
 import { fileOf, problemOf } from "../workers/spawn.ts"
+import { identity, leaving } from "./boundary.ts"
 import { codecs, type Schemas, type ToPool, type ToThread } from "./protocol.ts"
 
 // How long a thread may take to serve, and to answer that it has stopped.
@@ -61,6 +62,7 @@ export const make = (
     if (problem !== undefined) return yield* new OffloadError({ service, reason: problem })
     const platform = yield* WorkerPlatform
     const { decodeExit, encodePayload } = codecs(schemas)
+    const workerData = yield* identity
     const free = yield* Queue.unbounded<Thread>()
     let lastId = 0
 
@@ -72,6 +74,7 @@ export const make = (
           Effect.provideService(Spawner, () => {
             worker = new Worker(fileOf(options.entry), {
               name: `ergon-${service}`,
+              workerData,
               ...(options.execArgv === undefined ? {} : { execArgv: [...options.execArgv] })
             })
             worker.once("error", (error) => {
@@ -172,11 +175,12 @@ export const make = (
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const encoded = yield* Effect.orDie(encodePayload(payload))
+          const boundary = yield* leaving
           const thread = yield* restore(takeFree)
           const id = ++lastId
           const answer = yield* Deferred.make<unknown, OffloadError>()
           thread.answer = answer
-          yield* thread.send({ _tag: "Call", id, payload: encoded })
+          yield* thread.send({ _tag: "Call", id, payload: encoded, boundary })
           const told = yield* restore(Deferred.await(answer)).pipe(
             Effect.onInterrupt(() => stop(thread, id, answer)),
             Effect.ensuring(Effect.sync(() => {

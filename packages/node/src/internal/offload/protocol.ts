@@ -8,6 +8,7 @@
  *      | <----- Exit ------- |
  */
 import * as Schema from "effect/Schema"
+import type { Boundary } from "./boundary.ts"
 
 /** What crosses without a service to encode or decode it. */
 export type Plain = Schema.Constraint & { readonly DecodingServices: never; readonly EncodingServices: never }
@@ -22,6 +23,7 @@ export interface Call {
   readonly _tag: "Call"
   readonly id: number
   readonly payload: unknown
+  readonly boundary: Boundary
 }
 
 export type ToThread = Call | { readonly _tag: "Interrupt"; readonly id: number }

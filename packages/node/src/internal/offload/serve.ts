@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { WorkerRunnerPlatform } from "../effectWorkers.ts"
+import { entering, surroundThread } from "./boundary.ts"
 import { type Call, codecs, type Schemas, type ToPool, type ToThread } from "./protocol.ts"
 
 export const serve = <R>(
@@ -18,8 +19,8 @@ export const serve = <R>(
     const fibers = new Map<number, Fiber.Fiber<unknown, unknown>>()
 
     // Only the work itself can be interrupted; what came of it is always told.
-    const call = ({ id, payload }: Call): void => {
-      const work = Effect.scoped(Effect.flatMap(Effect.orDie(decodePayload(payload)), handler))
+    const call = ({ boundary, id, payload }: Call): void => {
+      const work = entering(boundary)(Effect.scoped(Effect.flatMap(Effect.orDie(decodePayload(payload)), handler)))
       const told = Effect.uninterruptibleMask((restore) =>
         Effect.exit(restore(work)).pipe(
           Effect.flatMap(encodeExit),
@@ -35,4 +36,4 @@ export const serve = <R>(
     yield* Effect.ignore(runner.run((_, message) =>
       Effect.sync(() => message._tag === "Call" ? call(message) : fibers.get(message.id)?.interruptUnsafe())
     ))
-  }).pipe(Effect.scoped, Effect.provide(NodeWorkerRunner.layer))
+  }).pipe(Effect.scoped, Effect.provide(NodeWorkerRunner.layer), surroundThread(service))

@@ -12,7 +12,7 @@
  */
 import * as Liveness from "@ergon/core/Liveness"
 import * as Policy from "@ergon/core/Policy"
-import type { Outcome } from "@ergon/core"
+import type { Outcome, Telemetry } from "@ergon/core"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -36,6 +36,8 @@ export interface AttemptOptions {
   readonly policy: Policy.Policy
   readonly limit: number
   readonly options: Options
+  readonly execution: string
+  readonly headers: Telemetry.Headers
   readonly reaper: Reaper
   /** What was set while the run went on. */
   readonly settings: () => ReadonlyArray<ToWorker>
@@ -52,7 +54,7 @@ export interface Attempted {
 }
 
 export const attempt = (
-  { copy, limit, options, policy, reaper, settings, task }: AttemptOptions
+  { copy, execution, headers, limit, options, policy, reaper, settings, task }: AttemptOptions
 ): Effect.Effect<Attempted, never, WorkerPlatform> =>
   Effect.scoped(Effect.gen(function*() {
     const clock = yield* Clock.Clock
@@ -111,7 +113,9 @@ export const attempt = (
     const start: ToWorker = {
       _tag: "Start",
       task,
-      policy: Policy.encode(Policy.make(Policy.merge(policy, { loop: { limit } })))
+      policy: Policy.encode(Policy.make(Policy.merge(policy, { loop: { limit } }))),
+      execution,
+      headers: { ...headers }
     }
 
     yield* Effect.forkScoped(Effect.andThen(Deferred.await(copy.draining), drain))

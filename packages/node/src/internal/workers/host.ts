@@ -6,15 +6,17 @@
  * Draining begins with the first request, by the handle, by an interruption, or because a worker failed for good or was
  * given up. It ends when the last worker is gone.
  */
-import { Control, Policy, Run, Task } from "@ergon/core"
+import { Control, Policy, Run, Task, Telemetry } from "@ergon/core"
 import type { Outcome } from "@ergon/core"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Tracer from "effect/Tracer"
 import type { Options } from "../../Workers.ts"
 import { type WorkersError, WorkersRefused } from "../../WorkersError.ts"
 import { connectorsOf } from "./connectors.ts"
@@ -29,7 +31,21 @@ type AnyTask = Task.Any<unknown, unknown>
 type Described = ReturnType<typeof Task.describe>
 
 export const run = (task: AnyTask, options: Options): Effect.Effect<Outcome.Summary, WorkersError> =>
-  Effect.flatMap(plan(task, options), (described) => runCopies(described, options))
+  Effect.flatMap(
+    plan(task, options),
+    (described) =>
+      runCopies(described, options).pipe(traced(described.task, options.count), Run.surround(described.task))
+  )
+
+/** The span of the run, above the ones that its workers have, when a tracer listens. */
+const traced = (task: string, workers: number) => <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Context.getOrUndefined(context, Tracer.Tracer) === undefined
+      ? run
+      : Effect.withSpan(run, `${Telemetry.spans.run.name} ${task}`, {
+        attributes: { [Telemetry.attributes.task]: task, [Telemetry.attributes.workers]: workers }
+      })
+  )
 
 /** What the copies run under, or why they cannot run. */
 const plan = (task: AnyTask, options: Options): Effect.Effect<Described, WorkersRefused> =>
@@ -68,6 +84,8 @@ const runCopies = (described: Described, options: Options): Effect.Effect<Outcom
     const observer = yield* Run.Observer
     const own = yield* Control.make
     const idle = yield* own.status
+    const execution = (yield* Run.Execution)?.execution ?? crypto.randomUUID()
+    const headers = yield* Telemetry.headers
     const reaper = yield* Reaper.make(policy.shutdown.close)
     const shares = Merge.shares(policy.loop.limit, options.count)
     // One without a share has nothing to do; the first one runs all the same, and finds what is wrong with the task.
@@ -138,6 +156,8 @@ const runCopies = (described: Described, options: Options): Effect.Effect<Outcom
           policy,
           limit,
           options,
+          execution,
+          headers,
           reaper,
           restarts,
           settings: () => [...settings.values()]

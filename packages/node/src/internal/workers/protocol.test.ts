@@ -40,7 +40,13 @@ it.each<ToHost>([
 })
 
 it.each<ToWorker>([
-  { _tag: "Start", task: "orders", policy: Policy.encode(Policy.make({ loop: { limit: 3 } })) },
+  {
+    _tag: "Start",
+    task: "orders",
+    policy: Policy.encode(Policy.make({ loop: { limit: 3 } })),
+    execution: "e-1",
+    headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+  },
   { _tag: "Drain" },
   { _tag: "Stop" },
   { _tag: "SetConcurrency", concurrency: 3 },

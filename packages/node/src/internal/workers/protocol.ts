@@ -47,7 +47,11 @@ const Status = Schema.Struct({
 export const Start = Schema.TaggedStruct("Start", {
   task: Schema.String,
   // The effective one of this worker, as `Policy.encode` writes it.
-  policy: Schema.Json
+  policy: Schema.Json,
+  // Of the run, for all of its workers.
+  execution: Schema.String,
+  // The trace that the run of the worker is part of.
+  headers: Schema.Record(Schema.String, Schema.String)
 })
 export type Start = typeof Start.Type
 

@@ -14,8 +14,9 @@
 import type { Outcome, Run } from "@ergon/core"
 import * as Control from "@ergon/core/Control"
 import * as Policy from "@ergon/core/Policy"
-import { Observer } from "@ergon/core/Run"
+import { Execution, Observer } from "@ergon/core/Run"
 import * as Task from "@ergon/core/Task"
+import { withHeaders } from "@ergon/core/Telemetry"
 import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -48,7 +49,7 @@ export const serve = (tasks: ReadonlyArray<AnyTask>, id: number): Effect.Effect<
       const summary = (yield* (yield* Control.make).status).summary
       return yield* host.tell({ _tag: "Failed", summary, ...unknownTask(start.task, tasks.map(({ name }) => name)) })
     }
-    yield* runTask(host, found, start)
+    yield* runTask(host, found, start, id)
   }).pipe(
     Effect.scoped,
     Effect.annotateLogs({ worker: id }),
@@ -121,7 +122,7 @@ const connect: Effect.Effect<Host, never, WorkerRunnerPlatform | Scope.Scope> = 
   }
 })
 
-const runTask = (host: Host, found: AnyTask, start: Start): Effect.Effect<void, never, Scope.Scope> =>
+const runTask = (host: Host, found: AnyTask, start: Start, worker: number): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const control = yield* Control.make
     const clock = yield* Clock.Clock
@@ -148,7 +149,9 @@ const runTask = (host: Host, found: AnyTask, start: Start): Effect.Effect<void, 
           connectors = run.connectors
           observer.started(run)
         }
-      })
+      }),
+      withHeaders(start.headers),
+      Effect.provideService(Execution, { execution: start.execution, worker })
     )
     yield* beat
     yield* Effect.forkScoped(Effect.forever(checking))
