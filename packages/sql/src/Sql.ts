@@ -8,24 +8,20 @@
  * @since 0.1.0
  */
 import { Connector, type ConnectorError, type DeadLetter, type Transaction } from "@ergon/core"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import type * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import { Database } from "./Database.ts"
 import type { SqlError } from "./internal/effectSql.ts"
-import { migrate } from "./internal/queue/schema.ts"
+import { openStore } from "./internal/queue/open.ts"
 import { openSink } from "./internal/queue/sink.ts"
 import { lettersKey, openSource, type SqlSource } from "./internal/queue/source.ts"
-import { Store } from "./internal/queue/store.ts"
 import { openLetters } from "./internal/table/letters.ts"
 import { payloadTable } from "./internal/table/payload.ts"
 import { openTable, prepare } from "./internal/table/sink.ts"
 import { tableName } from "./internal/tableName.ts"
-import { SetupError } from "./SetupError.ts"
+import type { SetupError } from "./SetupError.ts"
 
 /**
  * How a queue behaves. Every process that uses the queue should give the same options.
@@ -98,38 +94,11 @@ export const queue = <Self, Id extends string, S extends Schema.Constraint>(
   Connector.layerQueue(
     key,
     Effect.gen(function*() {
-      const table = yield* tableName(key.id, options.table)
-      const database = yield* Database
-      const store = new Store(database, yield* Clock.Clock, {
-        table,
-        keyed: options.key !== undefined,
-        lease: yield* millis(table, "lease", options.lease ?? "1 minute", 1),
-        retention: yield* millis(table, "retention", options.retention ?? "7 days", 0),
-        poll: yield* millis(table, "poll", options.poll ?? database.dialect.queue.poll, 1)
-      })
-      const { dialect, sql } = database
-      yield* migrate(sql, dialect, { table, kind: "queue", versions: dialect.queue.versions(table) })
+      const store = yield* openStore(key.id, options.key !== undefined, options)
       const given = { key: options.key, priority: options.priority, delay: options.delay }
       return { source: yield* openSource(store, key.id, given), sink: yield* openSink(store, given) }
     })
   )
-
-const millis = (
-  table: string,
-  field: string,
-  input: Duration.Input,
-  least: number
-): Effect.Effect<number, SetupError> => {
-  const millis = Option.match(Duration.fromInput(input), { onNone: () => NaN, onSome: Duration.toMillis })
-  return Number.isFinite(millis) && millis >= least
-    ? Effect.succeed(Math.ceil(millis))
-    : Effect.fail(
-      new SetupError({
-        table,
-        problem: `${field} must be a finite duration of at least ${least} ms, got ${format(input)}`
-      })
-    )
-}
 
 /**
  * How a table is written.
