@@ -20,9 +20,9 @@ export const filename = Effect.map(directory, (directory) => path.join(directory
 export const database = (filename: string) => Sqlite.layer({ filename, synchronous: "normal" })
 
 /** One process's view of a queue: a connection of its own. */
-export const open = (file: string, options: Sql.QueueOptions = {}) =>
+export const openOn = <E>(database: Layer.Layer<Database.Database, E>, options: Sql.QueueOptions = {}) =>
   Effect.map(
-    Layer.build(Sql.queue(Items, options).pipe(Layer.provideMerge(database(file)))),
+    Layer.build(Layer.fresh(Sql.queue(Items, options).pipe(Layer.provideMerge(database)))),
     (context) => {
       const { sink, source } = Context.get(context, Items)
       const { sql } = Context.get(context, Database.Database)
@@ -46,14 +46,18 @@ export const open = (file: string, options: Sql.QueueOptions = {}) =>
       }
     }
   )
-export type Opened = Effect.Success<ReturnType<typeof open>>
+export type Opened = Effect.Success<ReturnType<typeof openOn>>
 
 /** The same, with a scope that the test closes. */
-export const openClosable = (file: string, options: Sql.QueueOptions = {}) =>
+export const openClosableOn = <E>(database: Layer.Layer<Database.Database, E>, options: Sql.QueueOptions = {}) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
-    return { ...(yield* Scope.provide(open(file, options), scope)), scope }
+    return { ...(yield* Scope.provide(openOn(database, options), scope)), scope }
   })
+
+export const open = (file: string, options: Sql.QueueOptions = {}) => openOn(database(file), options)
+
+export const openClosable = (file: string, options: Sql.QueueOptions = {}) => openClosableOn(database(file), options)
 
 export const inMemory = (options: Sql.QueueOptions = {}) => open(":memory:", options)
 
