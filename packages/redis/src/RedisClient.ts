@@ -12,7 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Connection } from "./internal/client/connection.ts"
 import { readSettings, type Settings, settingsFields } from "./internal/client/settings.ts"
-import { loadClient } from "./internal/client/wire.ts"
+import { loadClient, opener } from "./internal/client/wire.ts"
 import { type Given, givenInCode, givenInConfig, orFail } from "./internal/fields.ts"
 import type { MissingClient } from "./MissingClient.ts"
 import type { RedisError } from "./RedisError.ts"
@@ -85,20 +85,23 @@ export class RedisClient extends Context.Service<RedisClient, {
   readonly commandTimeout: number
 }>()("@ergon/redis/RedisClient") {}
 
-const acquire = (settings: Settings) =>
-  Effect.acquireRelease(
-    Effect.sync(() => new Connection(settings)),
+const acquirer = (settings: Settings) => {
+  const openWire = opener(settings.wire)
+  return Effect.acquireRelease(
+    Effect.sync(() => new Connection(settings, openWire)),
     (connection) => Effect.sync(() => connection.close())
   )
+}
 
 const open = (settings: Settings): Effect.Effect<RedisClient["Service"], MissingClient, Scope.Scope> =>
   Effect.gen(function*() {
     yield* loadClient
-    const shared = yield* acquire(settings)
+    const acquire = acquirer(settings)
+    const shared = yield* acquire
     return {
       send: (command, ...args) => shared.send([command, ...args]),
-      connection: settings.cluster ? acquire(settings) : Effect.succeed(shared),
-      dedicated: acquire(settings),
+      connection: settings.cluster ? acquire : Effect.succeed(shared),
+      dedicated: acquire,
       commandTimeout: settings.commandTimeout
     }
   })

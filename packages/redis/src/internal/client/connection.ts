@@ -15,10 +15,11 @@
  */
 import { Reason } from "@ergon/core"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { RedisError } from "../../RedisError.ts"
 import { reasonOf, replyCode } from "./reason.ts"
 import type { Settings } from "./settings.ts"
-import { type Address, openWire, type Wire } from "./wire.ts"
+import type { Address, Wire } from "./wire.ts"
 
 export interface SendOptions {
   /** Milliseconds; instead of `commandTimeout`. */
@@ -35,6 +36,7 @@ const closedReason = new Reason.ConnectionLost({ message: "the client is closed"
 
 export class Connection {
   private readonly settings: Settings
+  private readonly openWire: (address: Address) => Promise<Wire>
   private wire: Wire | undefined
   private opening: Promise<Wire> | undefined
   private isClosed = false
@@ -43,8 +45,9 @@ export class Connection {
   private accepted = false
   private refusedSince: number | undefined
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, openWire: (address: Address) => Promise<Wire>) {
     this.settings = settings
+    this.openWire = openWire
     this.address = settings.addresses[0]
     this.known = settings.addresses
   }
@@ -71,6 +74,60 @@ export class Connection {
         aborter.abort()
       })
     })
+  }
+
+  /**
+   * Sends commands of one kind in one round trip; answers for each with its reply or its error. Those of an interrupted
+   * one may still take effect. In a cluster they are sent one by one.
+   */
+  sendAll(
+    commands: ReadonlyArray<ReadonlyArray<string>>
+  ): Effect.Effect<ReadonlyArray<Result.Result<unknown, RedisError>>> {
+    const [first = []] = commands
+    if (this.settings.cluster || commands.length === 1) {
+      return Effect.forEach(commands, (command) => Effect.result(this.send(command)), { concurrency: "unbounded" })
+    }
+    return Effect.callback((resume) => {
+      this.askAll(commands).then(
+        (answers) =>
+          resume(Effect.succeed(
+            answers.map((answer) =>
+              answer instanceof Failed
+                ? Result.fail(this.errorOf(first, answer.error))
+                : Result.succeed(answer)
+            )
+          )),
+        (error: unknown) =>
+          resume(Effect.sync(() => {
+            const failure = this.errorOf(first, error)
+            return commands.map(() => Result.fail(failure))
+          }))
+      )
+    })
+  }
+
+  private async askAll(commands: ReadonlyArray<ReadonlyArray<string>>): Promise<ReadonlyArray<unknown>> {
+    const wire = await this.open()
+    return await this.within(wire, this.settings.commandTimeout, () =>
+      Promise.all(
+        commands.map((command) => wire.sendCommand(command).catch((error: unknown) => new Failed(error)))
+      ))
+  }
+
+  /** The answer of a wire; where there is none in time, the wire is ended. */
+  private async within<A>(wire: Wire, timeout: number, ask: () => Promise<A>): Promise<A> {
+    let timer: NodeJS.Timeout | undefined
+    try {
+      return await new Promise<A>((resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(new Unanswered(`no answer in ${timeout} ms`))
+          this.drop(wire)
+        }, timeout)
+        ask().then(resolve, reject)
+      })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Sends a command whose outcome nobody waits for. */
@@ -115,15 +172,12 @@ export class Connection {
   ): Promise<unknown> {
     const wire = await this.open()
     if (abortSignal?.aborted === true) throw new Error("interrupted")
-    let timer: NodeJS.Timeout | undefined
     try {
-      return await new Promise<unknown>((resolve, reject) => {
-        timer = setTimeout(() => {
-          reject(new Unanswered(`no answer in ${timeout} ms`))
-          this.drop(wire)
-        }, timeout)
-        wire.sendCommand(args, abortSignal === undefined ? {} : { abortSignal }).then(resolve, reject)
-      })
+      return await this.within(
+        wire,
+        timeout,
+        () => wire.sendCommand(args, abortSignal === undefined ? {} : { abortSignal })
+      )
     } catch (error) {
       const code = replyCode(error)
       // A replica that was a master, or a server about to end: where it is now, the next connection will find.
@@ -131,8 +185,6 @@ export class Connection {
       if (code !== "MOVED" || !this.settings.cluster || hops === mostHops) throw error
       this.follow(error, wire)
       return await this.ask(args, timeout, abortSignal, hops + 1)
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -168,7 +220,7 @@ export class Connection {
     this.wire?.destroy()
     this.wire = undefined
     try {
-      const wire = await openWire(this.address, this.settings.wire)
+      const wire = await this.openWire(this.address)
       if (this.isClosed) {
         wire.destroy()
         throw new Error("the client is closed")
@@ -193,6 +245,14 @@ export class Connection {
 
 /** A command had no answer in its time. */
 class Unanswered extends Error {}
+
+/** What one of several commands failed with. */
+class Failed {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
 
 /** The nodes of an answer to `CLUSTER SLOTS`. */
 const nodesOf = (slots: unknown, { host }: Address): ReadonlyArray<Address> => {

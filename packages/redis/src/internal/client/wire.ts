@@ -61,12 +61,10 @@ const socketOf = ({ host, port }: Address, { connectTimeout, tls }: WireOptions)
   }
 }
 
-/** Opens a connection: authenticated, its database selected. Within `connectTimeout`; else nothing stays open. */
-export const openWire = async (address: Address, options: WireOptions): Promise<Wire> => {
+const makeTemplate = async (options: WireOptions) => {
   const { createClient } = await load()
-  const client = createClient({
+  return createClient({
     RESP: 2,
-    socket: socketOf(address, options),
     database: options.database,
     name: options.name,
     disableOfflineQueue: true,
@@ -77,6 +75,25 @@ export const openWire = async (address: Address, options: WireOptions): Promise<
     ...(options.username === undefined ? {} : { username: options.username }),
     ...(options.password === undefined ? {} : { password: Redacted.value(options.password) })
   })
+}
+
+/**
+ * What opens connections: each authenticated, its database selected, within `connectTimeout`; else nothing stays open.
+ * Making a client takes `redis` tens of milliseconds, and making another like it next to nothing.
+ */
+export const opener = (options: WireOptions): (address: Address) => Promise<Wire> => {
+  let template: ReturnType<typeof makeTemplate> | undefined
+  return async (address) => {
+    template ??= makeTemplate(options)
+    return await open((await template).duplicate({ socket: socketOf(address, options) }), address, options)
+  }
+}
+
+const open = async (
+  client: Awaited<ReturnType<typeof makeTemplate>>,
+  address: Address,
+  options: WireOptions
+): Promise<Wire> => {
   // What fails is told to whoever waits for it; without a listener it would end the process.
   client.on("error", () => {})
   let timer: NodeJS.Timeout | undefined

@@ -79,9 +79,14 @@ export const acknowledge = script(
   `${time}${holding}
 local group, consumer, count = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local held, lost, isLost = {}, {}, {}
+-- One look for all of them, when they are neighbours.
+local known = {}
+for _, p in ipairs(redis.call('XPENDING', KEYS[1], group, ARGV[5], ARGV[2 + count * 3], count, consumer)) do
+  known[p[1]] = p
+end
 for place = 1, count do
   local at = 2 + place * 3
-  local p = holder(KEYS[1], group, ARGV[at])
+  local p = known[ARGV[at]] or holder(KEYS[1], group, ARGV[at])
   if p and p[2] == consumer and p[4] == tonumber(ARGV[at + 1]) then held[#held + 1] = ARGV[at]
   elseif p or ARGV[at + 2] ~= '1' then lost[#lost + 1] = place - 1; isLost[place - 1] = true end
 end

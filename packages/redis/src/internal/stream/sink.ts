@@ -39,28 +39,33 @@ const sorted = (transactions: ReadonlyArray<Transaction.Transaction<unknown>>): 
   return { rows, failed }
 }
 
+type Outcome = Result.Result<unknown, RedisError>
+
 /** Writes what can be written and names the others, each with its own reason. */
 const writing = (
   { failed, rows }: Sorted,
-  write: (rows: Sorted["rows"]) => ReadonlyArray<readonly [Sorted["rows"], Effect.Effect<unknown, RedisError>]>
-): Effect.Effect<ReadonlyArray<ConnectorError.Failed>> => {
-  const all = write(rows).map(([part, effect]) =>
-    Effect.map(Effect.result(effect), (result) => {
-      if (Result.isFailure(result)) {
-        for (const { index } of part) failed.push({ index, reason: result.failure.reason })
-      }
+  write: (fields: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<ReadonlyArray<Outcome>>
+): Effect.Effect<ReadonlyArray<ConnectorError.Failed>> =>
+  rows.length === 0 ? Effect.succeed(failed) : Effect.map(write(rows.map(({ fields }) => fields)), (outcomes) => {
+    rows.forEach(({ index }, place) => {
+      const outcome = outcomes[place]
+      if (outcome !== undefined && Result.isFailure(outcome)) failed.push({ index, reason: outcome.failure.reason })
     })
-  )
-  return Effect.as(Effect.all(all, { concurrency: "unbounded", discard: true }), failed)
-}
+    return failed
+  })
 
-const inParts = (
-  rows: Sorted["rows"],
-  write: (fields: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<unknown, RedisError>
-) =>
-  Array.from({ length: Math.ceil(rows.length / most) }, (_, n) => rows.slice(n * most, (n + 1) * most)).map((part) =>
-    [part, write(part.map(({ fields }) => fields))] as const
-  )
+/** Writes in parts, each of which is written as a whole or not at all. */
+const inParts =
+  (write: (fields: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<unknown, RedisError>) =>
+  (all: ReadonlyArray<ReadonlyArray<string>>): Effect.Effect<ReadonlyArray<Outcome>> =>
+    Effect.map(
+      Effect.forEach(
+        Array.from({ length: Math.ceil(all.length / most) }, (_, n) => all.slice(n * most, (n + 1) * most)),
+        (part) => Effect.map(Effect.result(write(part)), (outcome) => part.map(() => outcome)),
+        { concurrency: "unbounded" }
+      ),
+      (outcomes) => outcomes.flat()
+    )
 
 export const openSink = (
   connection: Connection,
@@ -69,15 +74,16 @@ export const openSink = (
   Effect.gen(function*() {
     let isClosed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
-    const write = (rows: Sorted["rows"]) =>
-      unique === undefined
-        ? rows.map((row) => [[row], connection.send(["XADD", stream, "*", ...row.fields])] as const)
-        : inParts(rows, (parts) =>
-          run(connection, scripts.addUnique, [stream, ids], [
-            String(unique),
-            "0",
-            ...parts.flatMap((fields) => [String(fields.length), ...fields])
-          ]))
+    const write = unique === undefined
+      ? (all: ReadonlyArray<ReadonlyArray<string>>) =>
+        connection.sendAll(all.map((fields) => ["XADD", stream, "*", ...fields]))
+      : inParts((part) =>
+        run(connection, scripts.addUnique, [stream, ids], [
+          String(unique),
+          "0",
+          ...part.flatMap((fields) => [String(fields.length), ...fields])
+        ])
+      )
     return {
       format: "json",
       dispatch: (transactions) =>
@@ -105,7 +111,7 @@ export const takeBackBy = (
 ): NonNullable<Connector.SourceService["takeBack"]> =>
 (transactions) =>
   Effect.flatMap(
-    Effect.suspend(() => writing(sorted(transactions), (rows) => inParts(rows, takeBack))),
+    Effect.suspend(() => writing(sorted(transactions), inParts(takeBack))),
     (failed) =>
       failed[0] === undefined
         ? Effect.void
