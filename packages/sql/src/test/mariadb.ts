@@ -35,3 +35,13 @@ export const database = Effect.map(Proxy.make(server.port), (proxy) => ({
   cut: proxy.cut,
   layer: Mysql.layer({ ...server, port: proxy.port, connections: 4 })
 }))
+
+/** A database of its own, which ends with the scope. */
+export const databaseOf = Effect.acquireRelease(
+  Effect.gen(function*() {
+    const name = `zz_${process.pid}_${count++}`
+    yield* Effect.scoped(Effect.flatMap(admin, ({ sql }) => sql.unsafe(`CREATE DATABASE ${name}`)))
+    return name
+  }).pipe(Effect.orDie),
+  (name) => Effect.scoped(Effect.flatMap(admin, ({ sql }) => sql.unsafe(`DROP DATABASE ${name}`))).pipe(Effect.orDie)
+)
