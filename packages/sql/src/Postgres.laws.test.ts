@@ -16,7 +16,7 @@ const inSchema = (keyed: boolean, script: typeof Script.Type) =>
   Effect.scoped(Effect.flatMap(schemaOf(), (schema) => check(timed({ schema }), keyed, script)))
 
 await Services.describe([Services.postgres], "two processes at one queue of PostgreSQL, under any script", () => {
-  describe.each([["", false, 40], [", ordered by key", true, 60]] as const)("of calls%s", (_, keyed, runs) => {
+  describe.each([["", false, 20], [", ordered by key", true, 30]] as const)("of calls%s", (_, keyed, runs) => {
     it.effect.prop("are one simple queue", [Script], ([script]) => inSchema(keyed, script), {
       arbitrary: { runs, size: 40 },
       timeout: 120_000

@@ -1,6 +1,6 @@
 /** What the tests of this package open: queues, tables and databases of their own. */
 import { Connector, type Delivery, type Disposition, Disposition as Dispositions, Transaction } from "@ergon/core"
-import { Context, Duration, Effect, Layer, Schema, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Schema, Scope } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -48,10 +48,10 @@ export const openOn = <E>(database: Layer.Layer<Database.Database, E>, options: 
   )
 export type Opened = Effect.Success<ReturnType<typeof openOn>>
 
-/** The same, with a scope that the test closes. */
+/** The same, with a scope that the test may close before its own ends. */
 export const openClosableOn = <E>(database: Layer.Layer<Database.Database, E>, options: Sql.QueueOptions = {}) =>
   Effect.gen(function*() {
-    const scope = yield* Scope.make()
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
     return { ...(yield* Scope.provide(openOn(database, options), scope)), scope }
   })
 
