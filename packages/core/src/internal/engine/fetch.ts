@@ -234,7 +234,6 @@ export class Intake {
     for (const item of items) this.options.fetched(item)
     if (tally.fetched >= plan.limit) this.ended = true
     const kept = this.stopped ? 0 : Math.min(left, items.length)
-    for (let i = kept; i < items.length; i++) this.options.release(items[i]!)
     this.buffer = this.head < this.buffer.length
       ? this.buffer.slice(this.head).concat(kept === items.length ? items : items.slice(0, kept))
       : kept === items.length
@@ -243,6 +242,8 @@ export class Intake {
     this.head = 0
     if (plan.mode === "batch" && kept > 0) this.options.signals.trace?.startBatch(kept)
     if (plan.mode === "batch" && plan.fetch.interval > 0) this.rest(this.startedAt + plan.fetch.interval)
+    // After the others are kept: a release that is confirmed at once would find nothing left to do.
+    for (let i = kept; i < items.length; i++) this.options.release(items[i]!)
     return kept > 0
   }
 

@@ -52,6 +52,8 @@ export class Gatherer {
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly soon: ((task: () => void) => void) | undefined
   private readonly signals: Signals | undefined
+  // Called when a dispatch has ended for which nobody waits any more.
+  private readonly givenUp: (() => void) | undefined
   private startedAt = 0
   private readonly expiry: Watched
   private pending: Array<Parcel> = []
@@ -70,7 +72,8 @@ export class Gatherer {
     watcher: Watcher,
     fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
     soon: ((task: () => void) => void) | undefined,
-    signals?: Signals
+    signals?: Signals,
+    givenUp?: () => void
   ) {
     this.route = route
     this.timeout = timeout
@@ -78,6 +81,7 @@ export class Gatherer {
     this.fork = fork
     this.soon = soon
     this.signals = signals
+    this.givenUp = givenUp
     this.expiry = watcher.entry(() => this.fiber?.interruptUnsafe())
   }
 
@@ -98,10 +102,13 @@ export class Gatherer {
    * the settlement already, and its answer counts.
    */
   abandon(parcel: Parcel): boolean {
-    if (this.route.atomic && this.inFlight?.includes(parcel) === true) return false
+    const inFlight = this.inFlight?.includes(parcel) === true
+    if (this.route.atomic && inFlight) return false
+    const index = this.pending.indexOf(parcel)
+    // Its sink has answered already: there is nothing to give up.
+    if (index < 0 && !inFlight) return true
     parcel.abandoned = true
     this.answered(parcel, abandoned, 0)
-    const index = this.pending.indexOf(parcel)
     if (index >= 0) this.pending.splice(index, 1)
     if (this.inFlight?.every((other) => other.abandoned)) this.fiber?.interruptUnsafe()
     return true
@@ -169,6 +176,7 @@ export class Gatherer {
       }
     }
     this.next()
+    if (batch.every((parcel) => parcel.abandoned)) this.givenUp?.()
   }
 }
 

@@ -73,6 +73,12 @@ export class LeaseKeeper {
     if (this.canExtend) this.held.delete(item)
   }
 
+  /** The run has ended: an extension that has not answered is not waited for. */
+  close(): void {
+    this.held.clear()
+    this.fiber?.interruptUnsafe()
+  }
+
   private rest(part: number): void {
     this.options.watcher.set(this.tick, this.options.watcher.now() + this.duration / part)
   }

@@ -140,7 +140,7 @@ export class Loop implements Engine {
     // With one slot there is nobody to gather with.
     const gather = plan.concurrency === 1 ? undefined : soon
     const route = (to: Route, timeout: number): Gatherer =>
-      new Gatherer(to, timeout, watcher, options.fork, gather, signals)
+      new Gatherer(to, timeout, watcher, options.fork, gather, signals, () => this.pump())
     this.sinks = options.sinks.map((to) => route(to, plan.dispatch.timeout))
     this.deadLetters = options.deadLetters && route(options.deadLetters, plan.exception.timeout)
   }
@@ -394,6 +394,7 @@ export class Loop implements Engine {
     this.signals.meter.end()
     this.tally.endedAt = this.watcher.now()
     this.watcher.close()
+    this.leases.close()
     this.options.ended(this.error ?? this.intake.error)
   }
 }

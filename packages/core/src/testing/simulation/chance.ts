@@ -58,3 +58,6 @@ export class Dice {
     return rate > 0 && this.next() < rate
   }
 }
+
+/** From 1 to below 2 to the power of `doublings`, small ones as often as large ones; `part` is at least 0 and below 1. */
+export const spread = (part: number, doublings: number): number => Math.floor(Math.exp(part * doublings * Math.LN2))

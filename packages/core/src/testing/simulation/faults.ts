@@ -3,7 +3,7 @@
  * it happen again.
  */
 import { type Fault, type Kind, kinds, type Rates, type Script, type Step } from "../SimulationFault.ts"
-import { chance } from "./chance.ts"
+import { chance, spread } from "./chance.ts"
 
 // A connector gets better: nothing goes wrong any more at this attempt of the same step.
 const mostAttempts = 5
@@ -67,16 +67,16 @@ const valueOf = (step: Step, kind: Kind, part: number): number => {
   switch (kind) {
     // From a millisecond to half a minute, small ones as often as large ones.
     case "late":
-      return Math.floor(2 ** (part * 15))
+      return spread(part, 15)
     case "leaseLost":
-      return Math.floor(2 ** (part * 12)) - 1
+      return spread(part, 12) - 1
     case "surplus":
       return 1 + Math.floor(part * 3)
     case "crashes":
     case "interrupted":
-      return step === "run" ? Math.floor(2 ** (part * 10)) : 0
+      return step === "run" ? spread(part, 10) : 0
     case "clockSkew":
-      return Math.floor(part * 2 ** 20)
+      return Math.floor(part * 1_048_576)
     default:
       return 0
   }

@@ -17,8 +17,8 @@ export class History {
   readonly known = new Set<string>()
   /** How often each was handed over. */
   readonly handovers = new Map<string, number>()
-  /** Settlements that took effect. */
-  settled = 0
+  /** How often anything was handed over. */
+  handed = 0
   private readonly sent = new Map<string, Array<string>>()
   private readonly time: Time
   private trace = 0

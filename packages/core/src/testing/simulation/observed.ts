@@ -32,13 +32,21 @@ export const observed = (definition: Definition, between: Between, seed: number)
     ended: (one: Handover.Handover, exit: Exit.Exit<A, E>) => void
   ): Effect.Effect<A, E> =>
     one === undefined ? Effect.suspend(run) : Effect.suspend(() => {
-      watch.runs(one)
-      return Effect.onExit(Effect.suspend(run), (exit) =>
-        Effect.sync(() => {
-          watch.stops(one)
-          if (Exit.isFailure(exit) && saysLeaseLost(exit.cause)) one.uncertain = true
-          ended(one, exit)
-        }))
+      let begun = false
+      // What ends it stands before it begins: an interruption may come between any two operations.
+      return Effect.onExit(
+        Effect.suspend(() => {
+          begun = true
+          watch.runs(one)
+          return run()
+        }),
+        (exit) =>
+          Effect.sync(() => {
+            if (begun) watch.stops(one)
+            if (Exit.isFailure(exit) && saysLeaseLost(exit.cause)) one.uncertain = true
+            ended(one, exit)
+          })
+      )
     })
 
   const processed = (one: Handover.Handover, exit: Exit.Exit<unknown, unknown>): void => {

@@ -30,13 +30,14 @@ import * as Settlements from "./settlements.ts"
 import { faultySink } from "./sink.ts"
 import { faultySource } from "./source.ts"
 import { Spans } from "./spans.ts"
-import { noSkew, type Skew } from "./time.ts"
+import { beginning, noSkew, type Skew } from "./time.ts"
 import type { Running } from "./running.ts"
 import { Watch } from "./watch.ts"
 import type { Opened, Place } from "./world.ts"
 
 // A streaming run never ends by itself; neither does one whose task waits for ever.
 const longestStreaming = 10 * 60_000
+const idle = 60_000
 const longest = 12 * 3_600_000
 // What is left behind at the end of a run may go on for this long.
 const longestBehind = 24 * 3_600_000
@@ -71,7 +72,7 @@ export class Process {
     )
     const { fault } = this
     const skew: Skew = fault?.kind === "clockSkew"
-      ? { offset: fault.value - 2 ** 19, rate: 1 + (chance(running.seed, "rate", this.n) - 0.5) / 10 }
+      ? { offset: fault.value - 524_288, rate: 1 + (chance(running.seed, "rate", this.n) - 0.5) / 10 }
       : noSkew
     const clock = running.time.clock(this.scheduler, skew)
     const watch = this.watch = new Watch({
@@ -186,8 +187,10 @@ export class Process {
       }
       return this.crashed || fiber.pollUnsafe() !== undefined
     }
-    // A streaming run has nothing left to do.
-    const over = () => facts.streaming && this.interruptedAt === undefined && history.known.size === history.ended.size
+    // A streaming run has nothing left to do, or nothing has happened for a long time.
+    const over = () =>
+      facts.streaming && this.interruptedAt === undefined &&
+      (history.known.size === history.ended.size || time.now - beginning - (history.events.at(-1)?.at ?? 0) > idle)
     if (!(await running.drive(() => ended() || over(), bound))) this.late(watch, facts.streaming)
     if (ended() || history.violation !== undefined) return
     this.interrupt(watch, fiber)

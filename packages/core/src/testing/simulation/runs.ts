@@ -15,12 +15,17 @@ export const ended = (watch: Watch, exit: Exit.Exit<Summary, unknown>): void => 
   const took = watch.now() - watch.startedAt
   watch.tell(undefined, `the run ends after ${took} ms: ${said(exit)}`, "task", "task")
   for (const one of watch.handovers) {
+    // What a stream had ready and nobody took when its run was told to stop.
+    if (watch.facts.producer && one.begun === undefined && stopped(watch)) continue
     if (one.outcome === undefined)
       watch.broken("none is forgotten", one, "the run ended without saying what became of it")
   }
   if (Exit.isSuccess(exit)) counted(watch, exit.value)
   else failed(watch, exit.cause)
 }
+
+const stopped = ({ drainingSince, facts: { limit, loopTimeout }, handovers, now, startedAt }: Watch): boolean =>
+  drainingSince !== undefined || now() >= startedAt + loopTimeout || handovers.length > limit
 
 const said = (exit: Exit.Exit<Summary, unknown>): string => {
   if (Exit.isSuccess(exit)) return `${exit.value.fetched} fetched, ${exit.value.succeeded} succeeded`

@@ -59,6 +59,39 @@ export const faultySink = (between: Between, real: SinkService, id: string, lett
     )
   }
 
+  const ask = (
+    transactions: ReadonlyArray<Transaction<unknown>>,
+    owners: ReadonlyArray<Handover | undefined>
+  ): Effect.Effect<void, DispatchError> => {
+    const chosen = transactions.map((transaction, index) => {
+      const one = owners[index]
+      const nth = one?.nth ?? 0
+      watch.tell(one, `sends ${transaction.id} to ${id}`, "task", id)
+      const fault = faults.at("dispatch", transaction.id, nth, count(transaction, nth))
+      if (fault !== undefined) watch.tell(one, `fault: the dispatch of ${transaction.id} ${fault.kind}`, id, id)
+      return fault
+    })
+    const first = transactions[0]!
+    const wait = lateness(chosen, faults.latency(latency, "dispatch", first.id, owners[0]?.nth ?? 0, 1))
+    const call = after(wait, send(transactions, inPart(chosen)))
+    const where = `${id} had confirmed ${first.id}`
+    return faulty(between, decisive(chosen), where, call, (reason) => new DispatchError({ reason }))
+  }
+
+  const answered = (
+    transactions: ReadonlyArray<Transaction<unknown>>,
+    owners: ReadonlyArray<Handover | undefined>,
+    exit: Exit.Exit<void, DispatchError>
+  ): void => {
+    const failed = errorOf(exit)?.failed
+    const not = new Set(failed?.map(({ index }) => index))
+    transactions.forEach((transaction, index) => {
+      const one = owners[index]
+      if (Exit.isSuccess(exit) || (failed !== undefined && !not.has(index))) heard(transaction, one)
+      else if (one !== undefined) one.troubled = true
+    })
+  }
+
   return {
     format: real.format,
     ...(real.health === undefined ? {} : { health: real.health }),
@@ -67,39 +100,8 @@ export const faultySink = (between: Between, real: SinkService, id: string, lett
       Effect.suspend(() => {
         if (watch.dead) return Effect.never
         const owners = transactions.map(ownerOf)
-        const chosen = transactions.map((transaction, index) => {
-          const one = owners[index]
-          const nth = one?.nth ?? 0
-          watch.tell(one, `sends ${transaction.id} to ${id}`, "task", id)
-          const attempt = count(transaction, nth)
-          const fault = faults.at("dispatch", transaction.id, nth, attempt)
-          if (fault !== undefined) watch.tell(one, `fault: the dispatch of ${transaction.id} ${fault.kind}`, id, id)
-          if (fault?.kind === "failsInPart" || fault?.kind === "refused") { if (one !== undefined) one.troubled = true }
-          return fault
-        })
-        const whole = decisive(chosen)
-        if (whole !== undefined) { for (const one of owners) if (one !== undefined) one.troubled = true }
-        const first = transactions[0]!
-        const wait = lateness(chosen, faults.latency(latency, "dispatch", first.id, owners[0]?.nth ?? 0, 1))
-        const call = after(wait, send(transactions, inPart(chosen)))
-        const where = `${id} had confirmed ${first.id}`
-        const answered = faulty(between, whole, where, call, (reason) => new DispatchError({ reason }))
-        return Effect.onExit(answered, (exit) =>
-          atOnce(
-            between,
-            Effect.sync(() => {
-              const failed = errorOf(exit)?.failed
-              if (Exit.isFailure(exit) && failed === undefined) {
-                for (const one of owners) if (one !== undefined) one.troubled = true
-                return
-              }
-              const not = new Set(failed?.map(({ index }) => index))
-              transactions.forEach((transaction, index) => {
-                if (!not.has(index)) heard(transaction, owners[index])
-                else if (owners[index] !== undefined) owners[index].troubled = true
-              })
-            })
-          ))
+        return Effect.onExit(Effect.suspend(() => ask(transactions, owners)), (exit) =>
+          atOnce(between, Effect.sync(() => answered(transactions, owners, exit))))
       })
   }
 }

@@ -95,6 +95,7 @@ export const faultySource = (
       const nth = history.handovers.get(id) ?? 0
       history.handovers.set(id, nth + 1)
       history.known.add(id)
+      history.handed++
       if (real.capabilities.settlement === "none") history.ended.set(id, "Ack")
       else history.ended.delete(id)
       origins.set(original, { settled: false, lost: false })
@@ -121,27 +122,37 @@ export const faultySource = (
 
   const fetch = (request: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> =>
     Effect.suspend(() => {
-      watch.fetchAsked(request)
-      const attempt = ++fetches
-      const fault = faults.at("fetch", previous.id, previous.nth, attempt)
-      const extra = fault?.kind === "surplus" ? fault.value : 0
-      const wait = lateness([fault], faults.latency(latency, "fetch", previous.id, previous.nth, attempt))
-      const asked = extra === 0 ? request : { ...request, max: request.max + extra }
-      const call = Effect.flatMap(atOnce(between, real.fetch(asked)), arrive)
-      const what = fault?.kind === "closes" ? Effect.andThen(between.close, call) : call
-      if (fault !== undefined) watch.tell(undefined, `fault: the fetch ${fault.kind}`, "source", "source")
+      let begun = false
       return Effect.onExit(
-        after(wait, faulty(between, fault, "a fetch", what, (reason) => new FetchError({ reason }))),
-        () => Effect.sync(() => watch.fetchEnded())
+        Effect.suspend(() => {
+          begun = true
+          return ask(request)
+        }),
+        () =>
+          Effect.sync(() => {
+            if (begun) watch.fetchEnded()
+          })
       )
     })
+
+  const ask = (request: FetchRequest): Effect.Effect<ReadonlyArray<Delivery>, FetchError | Cause.Done> => {
+    watch.fetchAsked(request)
+    const attempt = ++fetches
+    const fault = faults.at("fetch", previous.id, previous.nth, attempt)
+    const extra = fault?.kind === "surplus" ? fault.value : 0
+    const wait = lateness([fault], faults.latency(latency, "fetch", previous.id, previous.nth, attempt))
+    const asked = extra === 0 ? request : { ...request, max: request.max + extra }
+    const call = Effect.flatMap(atOnce(between, real.fetch(asked)), arrive)
+    const what = fault?.kind === "closes" ? Effect.andThen(between.close, call) : call
+    if (fault !== undefined) watch.tell(undefined, `fault: the fetch ${fault.kind}`, "source", "source")
+    return after(wait, faulty(between, fault, "a fetch", what, (reason) => new FetchError({ reason })))
+  }
 
   /** What a settlement has changed at the source. */
   const tookEffect = (one: Handover.Handover, { disposition }: Disposition.Settlement): void => {
     const origin = originOf(one)
     if (origin.settled) return
     origin.settled = true
-    history.settled++
     if (disposition._tag !== "Ack" && disposition._tag !== "DeadLetter") return
     history.ended.set(one.id, disposition._tag)
     if (real.capabilities.settlement !== "watermark") return
@@ -186,39 +197,38 @@ export const faultySource = (
     Effect.suspend(() => {
       if (watch.dead) return Effect.never
       const ones = settlements.map(({ delivery }) => watch.ofDelivery(delivery)!)
-      ones.forEach((one, index) => Settlements.asked(watch, one, settlements[index]!))
-      const chosen = ones.map((one) => faults.at("settle", one.id, one.nth, one.tries))
-      chosen.forEach((fault, index) => {
-        if (fault !== undefined) watch.tell(ones[index], `fault: the settlement of ${ones[index]!.id} ${fault.kind}`)
-      })
-      const whole = decisive(chosen)
-      const first = ones[0]!
-      const wait = lateness(chosen, faults.latency(latency, "settle", first.id, first.nth, first.tries))
-      const call = after(wait, settleAt(settlements, ones, inPart(chosen)))
-      const answered = faulty(
-        between,
-        whole,
-        `the settlement of ${first.id} took effect`,
-        call,
-        (reason) => new SettleError({ reason })
+      return Effect.onExit(
+        Effect.suspend(() => askToSettle(settlements, ones)),
+        (exit) => atOnce(between, Effect.sync(() => answered(ones, exit)))
       )
-      return Effect.onExit(answered, (exit) =>
-        atOnce(
-          between,
-          Effect.sync(() => {
-            const wholly = wholeReason(exit)
-            const failed = new Map(failedOf(exit).map(({ index, reason }) => [index, reason]))
-            ones.forEach((one, index) => {
-              const reason = wholly ?? failed.get(index)
-              if (reason instanceof LeaseLost) watch.lost(one)
-              const failure = reason === undefined
-                ? Exit.isSuccess(exit) || failed.size > 0 ? undefined : "no answer"
-                : reason._tag
-              Settlements.told(watch, one, failure)
-            })
-          })
-        ))
     })
+
+  const askToSettle = (
+    settlements: ReadonlyArray<Disposition.Settlement>,
+    ones: ReadonlyArray<Handover.Handover>
+  ): Effect.Effect<void, SettleError> => {
+    ones.forEach((one, index) => Settlements.asked(watch, one, settlements[index]!))
+    const chosen = ones.map((one) => faults.at("settle", one.id, one.nth, one.tries))
+    chosen.forEach((fault, index) => {
+      if (fault !== undefined) watch.tell(ones[index], `fault: the settlement of ${ones[index]!.id} ${fault.kind}`)
+    })
+    const first = ones[0]!
+    const wait = lateness(chosen, faults.latency(latency, "settle", first.id, first.nth, first.tries))
+    const call = after(wait, settleAt(settlements, ones, inPart(chosen)))
+    const where = `the settlement of ${first.id} took effect`
+    return faulty(between, decisive(chosen), where, call, (reason) => new SettleError({ reason }))
+  }
+
+  const answered = (ones: ReadonlyArray<Handover.Handover>, exit: Exit.Exit<void, SettleError>): void => {
+    const wholly = wholeReason(exit)
+    const failed = new Map(failedOf(exit).map(({ index, reason }) => [index, reason]))
+    ones.forEach((one, index) => {
+      const reason = wholly ?? failed.get(index)
+      if (reason instanceof LeaseLost) watch.lost(one)
+      const settled = Exit.isSuccess(exit) || failed.size > 0
+      Settlements.told(watch, one, reason === undefined ? settled ? undefined : "no answer" : reason._tag)
+    })
+  }
 
   const isHeld = (delivery: Delivery): boolean => {
     const one = watch.ofDelivery(delivery)

@@ -37,11 +37,11 @@ export const trial = async (spec: Spec, seed: number, how: How): Promise<Trial> 
     const n = ++running.processes
     faults.calm = n > faultyProcesses
     if (faults.calm) await running.pass(pauses[idle] ?? 0)
-    const before = history.settled
+    const before = history.handed
     const ended = await new Process(running, n, spec.definition, places).run()
     if (history.violation !== undefined) break
     if (facts.producer ? ended !== "crashed" : history.open.length === 0) break
-    if (!faults.calm || history.settled > before) {
+    if (!faults.calm || history.handed > before) {
       idle = 0
     } else if (++idle >= pauses.length) {
       if (ended === "ended" && facts.limit > 0) forgotten(running)
