@@ -22,7 +22,9 @@ export const failedAttempt = (exit: Exit.Failure<unknown, unknown>): Failed => {
   }
 }
 
-const isShown = (error: unknown): boolean => error instanceof Error && error.message.trim() !== ""
+// The name of the type is the tag, here as in `error.type`.
+const isShown = (error: unknown): boolean =>
+  error instanceof Error && error.message.trim() !== "" && describe(error).tag === error.name
 
 const shownError = (error: unknown): Error => {
   const { message, tag } = describe(error)
