@@ -4,21 +4,27 @@
  * @since 0.1.0
  */
 import type { Task } from "@ergon/core"
+import type * as Observability from "@ergon/telemetry/Observability"
 import * as Workers from "@ergon/node/Workers"
 import { tellCalled } from "./internal/called.ts"
 import { version } from "./internal/version.ts"
 
 /**
- * How the command line presents itself.
+ * How the command line presents itself, and what its runs tell.
  *
  * **Details**
- * `version` is what `--version` says of it; unless given, the version of `@ergon/cli`.
+ * - `version` is what `--version` says of it; unless given, the version of `@ergon/cli`.
+ * - `telemetry` is the configuration of `Observability` that the environment is laid over, for every run: a run has spans,
+ *   metrics and logs of its own, with task, execution and worker in their resource. Unless given, the environment alone
+ *   decides, and nothing is loaded until a variable such as `OTEL_EXPORTER_OTLP_ENDPOINT` asks for it. `false` is for a
+ *   program that has its own.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly version?: string | undefined
+  readonly telemetry?: Observability.Input | false | undefined
 }
 
 /**
@@ -50,10 +56,11 @@ export interface Options {
 export const main = (tasks: ReadonlyArray<Task.Any<unknown, never>>, options: Options = {}): void => {
   tellCalled()
   if (Workers.isWorker()) {
-    void import("./internal/serving.ts").then(({ serve }) => serve(tasks))
+    void import("./internal/serving.ts").then(({ serve }) => serve(tasks, options.telemetry))
   } else {
     void Promise.all([import("./internal/commandLine.ts"), import("./internal/project.ts")]).then(
-      ([{ run }, { withTasks }]) => run(process.argv.slice(2), withTasks(tasks), options.version ?? version)
+      ([{ run }, { withTasks }]) =>
+        run(process.argv.slice(2), withTasks(tasks, options.telemetry), options.version ?? version)
     )
   }
 }

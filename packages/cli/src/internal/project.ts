@@ -5,6 +5,7 @@ import * as Task from "@ergon/core/Task"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { didYouMean } from "./nearest.ts"
+import { layer, type Telemetry } from "./telemetry.ts"
 import { UsageError, usageError } from "./usageError.ts"
 
 export type AnyTask = Task.Any<unknown, never>
@@ -15,6 +16,7 @@ export type AnyTask = Task.Any<unknown, never>
  */
 export class Project extends Context.Service<Project, {
   readonly tasks: Effect.Effect<ReadonlyArray<AnyTask>, UsageError>
+  readonly telemetry: Telemetry
 }>()("@ergon/cli/Project") {}
 
 const problemsOf = (tasks: ReadonlyArray<AnyTask>): ReadonlyArray<string> => {
@@ -27,15 +29,20 @@ const problemsOf = (tasks: ReadonlyArray<AnyTask>): ReadonlyArray<string> => {
 }
 
 /** A project as its main file gives it. */
-export const withTasks = (tasks: ReadonlyArray<AnyTask>): Project["Service"] => {
+export const withTasks = (tasks: ReadonlyArray<AnyTask>, telemetry?: Telemetry): Project["Service"] => {
   const problems = problemsOf(tasks)
-  return { tasks: problems.length === 0 ? Effect.succeed(tasks) : Effect.fail(usageError(problems)) }
+  return { tasks: problems.length === 0 ? Effect.succeed(tasks) : Effect.fail(usageError(problems)), telemetry }
 }
 
 /** No project, and why. */
 export const withoutTasks = (problem: string): Project["Service"] => ({
-  tasks: Effect.fail(new UsageError({ message: problem }))
+  tasks: Effect.fail(new UsageError({ message: problem })),
+  telemetry: false
 })
+
+/** Runs what follows with telemetry, when somebody asks for it. */
+export const withTelemetry = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | UsageError, R | Project> =>
+  Effect.flatMap(Project, ({ telemetry }) => Effect.provide(effect, layer(telemetry, process.env)))
 
 /** All tasks of the project, in the order of its main file. */
 export const tasks: Effect.Effect<ReadonlyArray<AnyTask>, UsageError, Project> = Effect.flatMap(

@@ -11,7 +11,7 @@ import * as Stdio from "effect/Stdio"
 import * as command from "../command.ts"
 import { adjusted } from "../config/policies.ts"
 import { Argument, Command, Flag } from "../effectCli.ts"
-import { taskNamed, transactional } from "../project.ts"
+import { taskNamed, transactional, withTelemetry } from "../project.ts"
 import { UsageError } from "../usageError.ts"
 
 const given = (payload: Option.Option<string>): Effect.Effect<string, UsageError, Stdio.Stdio> =>
@@ -76,7 +76,7 @@ export const processTransaction = command.make("process-transaction", {
     if (id === "") return yield* new UsageError({ message: "--id must not be empty" })
     const payload = yield* parsed(yield* given(input.payload))
     const transaction = Transaction.make(id, payload, Option.getOrElse(input.metadata, () => ({})))
-    const outcome = yield* Effect.mapError(Task.runJson(task, transaction), asUsage(task.name))
+    const outcome = yield* withTelemetry(Effect.mapError(Task.runJson(task, transaction), asUsage(task.name)))
     const { tell } = yield* Effect.promise(() => import("../running/outcome.ts"))
     yield* tell(outcome, input.json)
   })).pipe(

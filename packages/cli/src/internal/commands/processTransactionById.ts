@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as command from "../command.ts"
 import { adjusted } from "../config/policies.ts"
 import { Argument, Command } from "../effectCli.ts"
-import { taskNamed, transactional } from "../project.ts"
+import { taskNamed, transactional, withTelemetry } from "../project.ts"
 import { Unsuccessful, UsageError } from "../usageError.ts"
 
 const told = (task: string, id: string) => (error: unknown): unknown => {
@@ -29,7 +29,7 @@ export const processTransactionById = command.make("process-transaction-by-id", 
 }, ({ id, json, name }) =>
   Effect.gen(function*() {
     const task = yield* transactional(yield* adjusted(yield* taskNamed(name)))
-    const outcome = yield* Effect.mapError(Task.runById(task, id), told(name, id))
+    const outcome = yield* withTelemetry(Effect.mapError(Task.runById(task, id), told(name, id)))
     const { tell } = yield* Effect.promise(() => import("../running/outcome.ts"))
     yield* tell(outcome, json)
   })).pipe(

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import { type AnyTask, type Project, tasks as projectTasks } from "../project.ts"
 import { type UsageError, usageError } from "../usageError.ts"
 import type { Read } from "./policyFlags.ts"
+import * as telemetry from "../telemetry.ts"
 import { variableNames } from "./settings.ts"
 
 export interface Adjusted {
@@ -29,7 +30,10 @@ const problemsOf = (error: { readonly message: string }): ReadonlyArray<string> 
   error instanceof PolicyError ? error.problems : [error.message]
 
 const environmentOf = (name: string, names: ReadonlyArray<string>): Effect.Effect<Read> =>
-  Policy.fromConfig(name, { tasks: names.filter((other) => other !== name), known: variableNames }).pipe(
+  Policy.fromConfig(name, {
+    tasks: names.filter((other) => other !== name),
+    known: [...variableNames, ...telemetry.variableNames]
+  }).pipe(
     Effect.match({
       onSuccess: (input) => ({ input, problems: [] }),
       onFailure: (error) => ({ input: {}, problems: problemsOf(error) })

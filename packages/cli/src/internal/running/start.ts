@@ -11,6 +11,7 @@ import type { Settings } from "../config/settings.ts"
 import type { Program } from "../invocation.ts"
 import { printJson } from "../output.ts"
 import * as progress from "../progress/progress.ts"
+import { withTelemetry } from "../project.ts"
 import { runToJson } from "./json.ts"
 
 export interface Start {
@@ -37,7 +38,8 @@ const summaries = Effect.gen(function*() {
 
 export const start = (options: Start): Program => {
   const runs = options.json ? Effect.ensuring(all(options), summaries) : all(options)
-  const shown = options.progress ? progress.around(runs) : runs
+  const told = withTelemetry(runs)
+  const shown = options.progress ? progress.around(told) : told
   return {
     effect: options.quiet
       ? Effect.updateService(shown, References.MinimumLogLevel, (level) => level === "Info" ? "Warn" : level)
