@@ -62,15 +62,17 @@ export const openSource = (
         for (const receipt of receipts) receipt.state = "lost"
         held.clear()
         reader.close()
-        return group.leave(receipts)
-      }).pipe(
-        Effect.interruptible,
-        Effect.timeout(closing),
-        // What is not given back comes back after its lease.
-        Effect.catchCause((cause) =>
-          Effect.logWarning(`stream "${keys.stream}": what is held could not be given back`, cause)
+        return group.leave(receipts).pipe(
+          Effect.interruptible,
+          Effect.timeout(closing),
+          // What is not given back comes back after its lease.
+          Effect.catchCause((cause) =>
+            receipts.length === 0
+              ? Effect.logDebug(`stream "${keys.stream}": its consumer stays in the group`, cause)
+              : Effect.logWarning(`stream "${keys.stream}": what is held could not be given back`, cause)
+          )
         )
-      )
+      })
     )
 
     const settled = (receipt: Receipt, state: "settled" | "lost") => {

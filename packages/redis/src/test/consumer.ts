@@ -1,0 +1,24 @@
+/**
+ * A consumer in a process of its own: says what it works on before it is acknowledged.
+ */
+import { Task } from "@ergon/core"
+import { Effect, Layer, Stream } from "effect"
+import { Redis, RedisClient } from "../index.ts"
+import { Orders } from "./flow.ts"
+
+const port = Number(process.argv[2])
+const source = Redis.queue(Orders, { lease: "2 seconds", poll: "200 millis" }).pipe(
+  Layer.provide(RedisClient.layer({ port }))
+)
+
+const task = Task.consumer("ship", Orders, ({ id }) =>
+  Effect.gen(function*() {
+    process.stdout.write(`out ${id}\n`)
+    yield* Effect.sleep("15 millis")
+  })).pipe(Task.policy({ loop: { concurrency: 8, streaming: true }, fetch: { empty: { cap: "200 millis" } } }))
+
+const told = Stream.runForEach(Task.outcomes(task), ({ deliveries, transaction }) =>
+  Effect.sync(() => {
+    if (deliveries > 0) process.stdout.write(`again ${transaction.id}\n`)
+  }))
+await Effect.runPromise(Effect.provide(told, source))
