@@ -1,12 +1,21 @@
 /**
  * `npm run bench -- NAME [--quick]`: runs one benchmark, or lists them.
  */
+import { brokers } from "./brokers/bench.ts"
+import { collector } from "./collector/bench.ts"
 import { engine } from "./engine/bench.ts"
 import { sqlite } from "./sqlite/bench.ts"
 import { telemetry } from "./telemetry/bench.ts"
 import { workers } from "./workers/bench.ts"
 
-const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = { engine, sqlite, telemetry, workers }
+const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = {
+  brokers,
+  collector,
+  engine,
+  sqlite,
+  telemetry,
+  workers
+}
 
 const names = Object.keys(benches)
 const [name, ...flags] = process.argv.slice(2)
