@@ -55,8 +55,8 @@ const encodeAll = <S extends Schema.Constraint>(
 
 const opening = (
   open: Effect.Effect<Opened, unknown, Scope.Scope>,
-  crash?: Effect.Effect<void, unknown>
-): Place => ({ open, crash })
+  { crash, cut }: Pick<SourceStorage, "crash" | "cut"> = {}
+): Place => ({ open, crash, cut })
 
 /**
  * A source of these transactions: a queue in memory with the behaviour of a broker.
@@ -117,14 +117,14 @@ export const sourceFrom = <Self, Id extends string, S extends Schema.Constraint>
     transactions,
     make: (chosen) =>
       Effect.gen(function*() {
-        const { crash, enqueue, open } = yield* storage
+        const { crash, cut, enqueue, open } = yield* storage
         yield* enqueue(chosen)
         return opening(
           Effect.map(open, (source): Opened => ({
             source,
             context: (wrap) => Context.make(key, { source: wrap.source(source) })
           })),
-          crash
+          { crash, cut }
         )
       })
   })

@@ -262,8 +262,10 @@ export class Intake {
   private count(counts: Map<string, number>, item: Item.Item): void {
     const { id } = item.delivery.transaction
     if (item.kind === "requeued") {
+      // One more than is known by now: it may have been handed over again before it was known that it was requeued.
+      const count = (counts.get(id) ?? 0) + 1
       counts.delete(id)
-      counts.set(id, item.deliveries + 1)
+      counts.set(id, count)
       if (counts.size > mostCounts) counts.delete(counts.keys().next().value!)
     } else if (item.kind !== "redelivered" && item.kind !== "released") counts.delete(id)
   }

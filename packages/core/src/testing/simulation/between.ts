@@ -29,6 +29,8 @@ export interface Between {
   readonly outside: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<Exit.Exit<A, E>>
   /** Where that runs. */
   readonly context: Context.Context<never>
+  /** The source takes back whatever is held of it, where it does so all at once. */
+  readonly cut: Effect.Effect<void, unknown> | undefined
   /** The source closes its connection to this process. */
   readonly close: Effect.Effect<void>
 }

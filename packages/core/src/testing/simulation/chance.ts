@@ -19,7 +19,7 @@ export const hash = (...parts: ReadonlyArray<string | number>): number => {
 }
 
 /** At least 0 and below 1. */
-export const chance = (...parts: ReadonlyArray<string | number>): number => hash(...parts) / 2 ** 32
+export const chance = (...parts: ReadonlyArray<string | number>): number => hash(...parts) / 4_294_967_296
 
 /** Dice: each throw follows from the one before. */
 export class Dice {
@@ -34,7 +34,7 @@ export class Dice {
     this.state = (this.state + 0x6d2b79f5) | 0
     let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 
   /** A whole number, at least 0 and below `bound`. */

@@ -25,15 +25,21 @@ export interface Handover {
   // When its lease runs out, in true time.
   leaseUntil: number
   readonly undecodable: boolean
+  // Its schema answers at once.
+  readonly prompt: boolean
   // The same hand-over was delivered twice.
   readonly doubled: boolean
   // The source takes it back at this time.
   lostAt: number
   // The process was told that it is not its own any more.
   toldLost: number | undefined
+  // It was told so while its leases were extended.
+  lostWhileRunning: boolean
   // The source has answered in a way that allows it to be handed over again.
   uncertain: boolean
 
+  // How often it was known to be requeued when it was handed over.
+  requeued: number
   key: string | undefined
   begun: number | undefined
   attempts: number
@@ -64,13 +70,15 @@ export interface Handover {
 export const make = (
   given: Pick<
     Handover,
-    "order" | "nth" | "delivery" | "original" | "at" | "leaseUntil" | "undecodable" | "doubled" | "lostAt"
+    "order" | "nth" | "delivery" | "original" | "at" | "leaseUntil" | "undecodable" | "prompt" | "doubled" | "lostAt"
   >
 ): Handover => ({
   ...given,
   id: given.delivery.transaction.id,
   toldLost: undefined,
+  lostWhileRunning: false,
   uncertain: false,
+  requeued: 0,
   key: undefined,
   begun: undefined,
   attempts: 0,

@@ -100,6 +100,7 @@ export const observed = (definition: Definition, between: Between, seed: number)
           at: watch.now(),
           leaseUntil: Infinity,
           undecodable: false,
+          prompt: true,
           doubled: false,
           lostAt: Infinity
         })

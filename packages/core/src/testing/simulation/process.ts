@@ -123,6 +123,7 @@ export class Process {
       scheduler: this.scheduler,
       latency: running.latency,
       context: running.outside,
+      cut: this.places.find(({ cut }) => cut !== undefined)?.cut,
       crash: (why) => this.crash(why),
       outside: (effect) =>
         Effect.suspend(() => {

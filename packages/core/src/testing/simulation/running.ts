@@ -78,7 +78,7 @@ export class Running {
 
   private surroundings(scheduler: ProcessScheduler): Context.Context<never> {
     const dice = new Dice(this.seed, "outside")
-    const random = { nextDoubleUnsafe: () => dice.next(), nextIntUnsafe: () => dice.between(0, 2 ** 31) }
+    const random = { nextDoubleUnsafe: () => dice.next(), nextIntUnsafe: () => dice.below(2_147_483_648) }
     return Context.make(Scheduler.Scheduler, scheduler).pipe(
       Context.add(Clock.Clock, this.time.clock(undefined)),
       Context.add(Random.Random, random),

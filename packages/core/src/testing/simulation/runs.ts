@@ -20,8 +20,10 @@ export const ended = (watch: Watch, exit: Exit.Exit<Summary, unknown>): void => 
     if (one.outcome === undefined)
       watch.broken("none is forgotten", one, "the run ended without saying what became of it")
   }
-  if (Exit.isSuccess(exit)) counted(watch, exit.value)
-  else failed(watch, exit.cause)
+  if (Exit.isSuccess(exit)) {
+    counted(watch, exit.value)
+    emptied(watch)
+  } else failed(watch, exit.cause)
 }
 
 const stopped = ({ drainingSince, facts: { limit, loopTimeout }, handovers, now, startedAt }: Watch): boolean =>
@@ -32,6 +34,15 @@ const said = (exit: Exit.Exit<Summary, unknown>): string => {
   if (Cause.hasInterruptsOnly(exit.cause)) return "it was interrupted"
   const { message, tag } = describe(Cause.squash(exit.cause))
   return message === tag ? tag : `${tag}: ${message}`
+}
+
+/** A run ends by itself when its source has nothing more, and is asked once more after everything has ended. */
+const emptied = (watch: Watch): void => {
+  if (watch.facts.producer || stopped(watch) || watch.handovers.length >= watch.facts.limit) return
+  if (watch.brought === "an end" || watch.capabilities.settlement === "watermark") return
+  if (watch.brought !== "nothing" || !watch.askedQuiet) {
+    watch.broken("a run ends at an empty source", undefined, "it ended without asking once more when all had ended")
+  }
 }
 
 const counted = (watch: Watch, summary: Summary): void => {

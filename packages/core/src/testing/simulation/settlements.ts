@@ -51,8 +51,10 @@ export const asked = (watch: Watch, one: Handover, { disposition, letter }: Sett
   }
   one.tries++
   if (one.asked === undefined) {
-    if (watch.capabilities.settlement === "watermark") covers(watch, one)
-    else allowed(watch, one, what)
+    if (watch.capabilities.settlement === "watermark") {
+      covers(watch, one)
+      watch.commits(one)
+    } else allowed(watch, one, what)
   }
   one.asked = what
   if (what === "DeadLetter" && (letter === undefined || letter.reason.trim() === "")) {
@@ -125,6 +127,7 @@ export const ended = (watch: Watch, one: Handover, kind: string): void => {
   watch.tell(one, `${one.id} has ended: ${kind}`, "task", "task")
   if (one.outcome !== undefined) watch.broken("one outcome", one, `ended as ${one.outcome}, then as ${kind}`)
   one.outcome = kind
+  if (kind === "requeued") watch.requeued(one)
   if (one.active > 0 && !leftBehind(watch)) watch.broken("settled last", one, "has ended while its program still runs")
   const { settlement } = watch.capabilities
   if (kind === "succeeded") {
@@ -136,6 +139,10 @@ export const ended = (watch: Watch, one: Handover, kind: string): void => {
   }
   if (settlement === "each" && kind !== "redelivered" && !one.told) {
     watch.broken("confirmed, then told", one, `told as ${kind} before the source had confirmed`)
+  }
+  const given = kind === "succeeded" || kind === "failed" || kind === "timeout"
+  if (settlement === "watermark" && given && !one.told) {
+    watch.broken("confirmed, then told", one, `told as ${kind} before its position was committed`)
   }
   if (kind === "redelivered" && !lostOrUncertain(watch, one)) {
     watch.broken("redelivered for a reason", one, "told as redelivered though its source has not failed")

@@ -64,6 +64,7 @@ export const faultySource = (
       transaction,
       malformed: broken ? "the simulation has broken it on its way" : original.malformed
     }
+    const fits = !undecodable(original.transaction)
     const one = Handover.make({
       order: watch.handovers.length,
       nth,
@@ -71,7 +72,8 @@ export const faultySource = (
       original,
       at: watch.now(),
       leaseUntil: lease === undefined ? Infinity : time.now + Duration.toMillis(lease.duration),
-      undecodable: broken || undecodable(original.transaction),
+      undecodable: broken || !fits,
+      prompt: fits && !broken,
       doubled,
       lostAt: Infinity
     })
@@ -80,6 +82,14 @@ export const faultySource = (
     if (fault?.kind === "leaseLost" && real.capabilities.settlement === "each") {
       one.lostAt = time.now + fault.value
       time.at(one.lostAt, undefined, () => takeBack(original, one))
+    }
+    if (fault?.kind === "leaseLost" && real.capabilities.settlement === "watermark" && between.cut !== undefined) {
+      const { cut } = between
+      time.at(time.now + fault.value, undefined, () => {
+        if (watch.dead) return
+        watch.tell(one, `the source takes the partition of ${id} back`, "source", "source")
+        Effect.runForkWith(between.context)(Effect.ignore(cut))
+      })
     }
     return delivery
   }
@@ -128,9 +138,9 @@ export const faultySource = (
           begun = true
           return ask(request)
         }),
-        () =>
+        (exit) =>
           Effect.sync(() => {
-            if (begun) watch.fetchEnded()
+            if (begun) watch.fetchEnded(exit)
           })
       )
     })
@@ -238,6 +248,8 @@ export const faultySource = (
     return held
   }
 
+  watch.isHeld = (one) => !originOf(one).lost && (real.isHeld?.(one.original) ?? true)
+
   const { extend } = real
   return {
     format: real.format,
@@ -265,8 +277,10 @@ export const faultySource = (
               const gone = new Set(indices)
               ones.forEach((one, index) => {
                 if (originOf(one).lost) gone.add(index)
-                if (gone.has(index)) watch.lost(one)
-                else one.leaseUntil = time.now + Duration.toMillis(lease?.duration ?? Duration.infinity)
+                if (gone.has(index)) {
+                  watch.lost(one)
+                  one.lostWhileRunning = true
+                } else one.leaseUntil = time.now + Duration.toMillis(lease?.duration ?? Duration.infinity)
               })
               return Array.from(gone).toSorted((a, b) => a - b)
             }

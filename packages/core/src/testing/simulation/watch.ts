@@ -4,7 +4,11 @@
  *
  * The rules about settlements are in `settlements.ts`, those about the run as a whole in `runs.ts`.
  */
+import type * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
 import type { Capabilities, FetchRequest } from "../../Connector.ts"
+import type { FetchError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
 import type { Transaction } from "../../Transaction.ts"
 import { backoff, type Facts, keepsRequeues } from "./facts.ts"
@@ -40,6 +44,13 @@ export class Watch {
   /** The clocks agree, so that times can be compared to the millisecond. */
   exact = true
   fetching = 0
+  /** Of the newest fetch: whether all that came before had ended when it was begun, and what it brought. */
+  askedQuiet = false
+  brought: "deliveries" | "nothing" | "an end" | "a failure" | undefined
+  /** Whether the source still holds a delivery for this process. */
+  isHeld: (one: Handover.Handover) => boolean = () => true
+  private readonly requeues = new Map<string, number>()
+  private readonly committed = new Map<string | undefined, number>()
   /** An extension of leases failed, or was slow: leases may run out. */
   extendsBadly = false
   begun = 0
@@ -76,6 +87,8 @@ export class Watch {
   fetchAsked({ max }: FetchRequest): void {
     if (this.dead) return
     const { batchSize, limit, mode } = this.facts
+    this.askedQuiet = this.handovers.every((one) => one.outcome !== undefined)
+    this.brought = undefined
     if (this.fetching++ > 0) this.broken("one fetch at a time", undefined, "a fetch was begun while another one waits")
     if (max < 1) this.broken("a fetch asks for something", undefined, `asked for ${max}`)
     if (max > batchSize) this.broken("batch size", undefined, `asked for ${max}, more than ${batchSize}`)
@@ -91,11 +104,31 @@ export class Watch {
     if (open !== undefined) this.broken("batch mode", open, "the next batch was fetched before this one had ended")
   }
 
-  fetchEnded(): void {
+  fetchEnded(exit: Exit.Exit<ReadonlyArray<Delivery>, FetchError | Cause.Done>): void {
     this.fetching--
+    this.brought = Exit.isSuccess(exit)
+      ? exit.value.length > 0 ? "deliveries" : "nothing"
+      : Pull.isDoneCause(exit.cause)
+      ? "an end"
+      : "a failure"
+  }
+
+  /** Told again from the engine's side: how a delivery has ended. */
+  requeued(one: Handover.Handover): void {
+    this.requeues.set(one.id, (this.requeues.get(one.id) ?? 0) + 1)
+  }
+
+  /** A position was committed: it never goes back. */
+  commits(one: Handover.Handover): void {
+    const { partition } = one.delivery
+    const before = this.committed.get(partition) ?? -1
+    if (one.order < before)
+      this.broken("a position never goes back", one, "committed after a later one of its partition")
+    this.committed.set(partition, Math.max(before, one.order))
   }
 
   handedOver(one: Handover.Handover): void {
+    one.requeued = this.requeues.get(one.id) ?? 0
     this.handovers.push(one)
   }
 
@@ -217,6 +250,9 @@ export class Watch {
     this.acts(one, "in its exception step")
     this.tell(one, `runs the exception step of ${one.id}`, "task", "task")
     if (one.asked !== undefined) this.broken("nothing after the settlement", one, "its exception step ran afterwards")
+    if (one.hooks === 0 && one.toldLost !== undefined && one.toldLost < this.now() && one.lostWhileRunning) {
+      this.broken("nothing after a lost lease", one, "its exception step ran though its lease was known to be lost")
+    }
     // What the engine holds for later comes again in the same delivery, though it may not be processed before it fails.
     const answered = one.hookAnswer !== undefined || (one.hookFailed && one.hooks >= this.facts.exceptionAttempts)
     if (answered && this.local && one.hookAnswer !== "Ack") {
@@ -240,6 +276,13 @@ export class Watch {
     const one = this.handovers[marked(transaction, outputMark) ?? -1]
     if (one === undefined) return undefined
     this.acts(one, "dispatched")
+    if (one.asked !== undefined || (one.outcome !== undefined && this.capabilities.settlement !== "none")) {
+      this.broken(
+        "nothing after the settlement",
+        one,
+        `sent to ${sink} after it was settled (${one.asked ?? one.outcome})`
+      )
+    }
     if (one.outputs?.get(name) === "confirmed") {
       this.broken("a sink that confirmed is not asked again", one, `sent to ${sink} again after it had confirmed`)
     }
@@ -275,6 +318,12 @@ export class Watch {
     const { limit, maxDeliveries, orderBy, rate } = this.facts
     if (one.toldLost !== undefined && one.toldLost < now) {
       this.broken("nothing after a lost lease", one, "begun although it was known to be lost")
+    }
+    if (one.prompt && !this.isHeld(one)) {
+      this.broken("nothing after a lost lease", one, "begun although the source had taken it back")
+    }
+    if (this.capabilities.deliveries === "engine" && one.requeued > maxDeliveries) {
+      this.broken("maxDeliveries", one, `processed although it was requeued ${one.requeued} times`)
     }
     if (this.drainingSince !== undefined && now > this.drainingSince) {
       this.broken("drain", one, "begun after the drain had begun")

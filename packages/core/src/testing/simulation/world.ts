@@ -26,6 +26,8 @@ export interface Place {
   readonly open: Effect.Effect<Opened, unknown, Scope.Scope>
   /** The connection of a process that has crashed: what it held comes back. Without it the scope is closed. */
   readonly crash: Effect.Effect<void, unknown> | undefined
+  /** Takes back whatever is held, as a revoked partition is. */
+  readonly cut: Effect.Effect<void, unknown> | undefined
 }
 
 /** How a place is made for each simulation, and the transactions that it begins with. */

@@ -94,7 +94,8 @@ const sinkOf = (key: typeof Doubles | typeof Totals): Making => ({
         source: undefined,
         context: (wrap) => Context.make(key as typeof Doubles, { sink: wrap.sink(taking, key.id) })
       }),
-      crash: undefined
+      crash: undefined,
+      cut: undefined
     })
 })
 
@@ -108,7 +109,8 @@ const lettersOf: Making = {
         source: undefined,
         context: (wrap) => Context.make(Dead, { deadLetters: wrap.letters(taking, Dead.id) })
       }),
-      crash: undefined
+      crash: undefined,
+      cut: undefined
     })
 }
 
@@ -193,14 +195,15 @@ export const generate = (seed: number): Generated => {
       transactions,
       make: (chosen) =>
         Effect.gen(function*() {
-          const { crash, enqueue, open } = yield* Sources.storage(kind, new Dice(seed, "storage"), keyed)
+          const { crash, cut, enqueue, open } = yield* Sources.storage(kind, new Dice(seed, "storage"), keyed)
           yield* enqueue(chosen)
           return {
             open: Effect.map(open, (source): Opened => ({
               source,
               context: (wrap) => Context.make(key as typeof Numbers, { source: wrap.source(source) })
             })),
-            crash
+            crash,
+            cut
           }
         })
     })
