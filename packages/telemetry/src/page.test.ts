@@ -3,7 +3,7 @@ import * as fs from "node:fs"
 import { parts } from "./internal/configuration/schema.ts"
 import * as Observability from "./Observability.ts"
 
-const page = fs.readFileSync(new URL("../../../docs/observability/README.md", import.meta.url), "utf8")
+const page = fs.readFileSync(new URL("../../../docs/observability/options.md", import.meta.url), "utf8")
 
 /** As the page writes an option: those of files without the list, those of one collector under `otlp`. */
 const options = [...parts].flatMap(([path, keys]) => {
