@@ -3,4 +3,7 @@
  *
  * @since 0.1.0
  */
-export {}
+export * as Amqp from "./Amqp.ts"
+export * as Broker from "./Broker.ts"
+export * as MissingClient from "./MissingClient.ts"
+export * as SetupError from "./SetupError.ts"

@@ -1,0 +1,42 @@
+/**
+ * A dead letter as a message: a copy of what was given up, with the reason and the envelope in its headers. Whoever reads
+ * the queue sees the message as it was; `x-ergon-reason` says why it is there.
+ */
+import type { DeadLetter } from "@ergon/core/DeadLetter"
+import { randomUUID } from "node:crypto"
+import type { AsyncMessage } from "../client/library.ts"
+import type { Message } from "../client/publisher.ts"
+import { copyOf } from "../message/copy.ts"
+import { ours } from "../message/headers.ts"
+import type { Grave } from "../settings/topology.ts"
+
+// A header shares its frame with all others.
+const most = 8_000
+
+const cut = (text: string): string => text.length <= most ? text : `${text.slice(0, most)} [cut]`
+
+/** The envelope without what the message has itself. */
+const envelopeOf = ({ attempts, category, deliveries, error, failedAt, source, step, task }: DeadLetter): string =>
+  JSON.stringify({
+    attempts,
+    category,
+    deliveries,
+    error: { tag: cut(error.tag), message: cut(error.message) },
+    failedAt,
+    source,
+    step,
+    task
+  })
+
+export const letterMessage = (
+  message: AsyncMessage,
+  id: string,
+  { exchange, routingKey }: Grave,
+  reason: string,
+  letter: DeadLetter | undefined
+): Message =>
+  copyOf(message, id, { exchange, routingKey }, {
+    [ours.letter]: randomUUID(),
+    [ours.reason]: cut(reason),
+    ...letter === undefined ? {} : { [ours.envelope]: envelopeOf(letter) }
+  })

@@ -1,0 +1,141 @@
+/**
+ * One channel's life: what was delivered over it and is not settled. When it ends, all of that is lost to us; the broker
+ * delivers it again.
+ *
+ *     buffered ──fetched──▶ held ──copy confirmed──▶ copied
+ *        ▲                   │                         │
+ *        └────released───────┼─────────────────────────┤
+ *                            └──Ack or Nack written──▶ sent ──the broker answered──▶ settled
+ *
+ * Tags of a channel count from 1. A tag that is missing is a delivery that the library has dropped (its consumer was not
+ * known yet, or no longer): an acknowledgement of everything up to a later tag would lose it. So the channel is given up.
+ */
+import type * as Reason from "@ergon/core/Reason"
+import type * as Effect from "effect/Effect"
+import { call } from "../client/call.ts"
+import type { AsyncMessage, Channel } from "../client/library.ts"
+import { Waiters } from "../client/waiters.ts"
+
+/** A queue that a session consumes from, and how many of its deliveries are unsettled. */
+export interface Consumed {
+  readonly name: string
+  open: number
+  /** Whether something arrived since somebody looked. */
+  arrived: boolean
+}
+
+/** One hand-over: the receipt of a delivery. */
+export class Receipt {
+  state: "buffered" | "held" | "copied" | "sent" | "settled" = "buffered"
+  readonly session: Session
+  readonly tag: number
+  readonly queue: Consumed
+  readonly message: AsyncMessage
+
+  constructor(session: Session, tag: number, queue: Consumed, message: AsyncMessage) {
+    this.session = session
+    this.tag = tag
+    this.queue = queue
+    this.message = message
+  }
+
+  get isHeld(): boolean {
+    return this.session.isAlive && (this.state === "held" || this.state === "copied")
+  }
+}
+
+export class Session {
+  readonly channel: Channel
+  readonly queues: ReadonlyArray<Consumed>
+  /** How much may be unsettled of each queue. */
+  readonly share: number
+  readonly ended = new Waiters()
+  /** Unsettled, in the order of their tags. */
+  readonly open = new Map<number, Receipt>()
+  isAlive = true
+  why: unknown
+  /** How many are handed over and not settled. */
+  held = 0
+  private last = 0
+  private readonly onArrival: (receipt: Receipt) => void
+
+  constructor(
+    channel: Channel,
+    queues: ReadonlyArray<string>,
+    share: number,
+    onArrival: (receipt: Receipt) => void
+  ) {
+    this.channel = channel
+    this.queues = queues.map((name) => ({ name, open: 0, arrived: false }))
+    this.share = share
+    this.onArrival = onArrival
+    channel.on("error", (error) => this.end(error))
+    channel.on("close", () => this.end(undefined))
+  }
+
+  arrive(queue: Consumed, message: AsyncMessage): void {
+    if (!this.isAlive) return
+    const tag = message.deliveryTag
+    if (tag !== this.last + 1) {
+      return this.end(new Error(`delivery ${this.last + 1} was missed: ${tag} came`))
+    }
+    this.last = tag
+    const receipt = new Receipt(this, tag, queue, message)
+    this.open.set(tag, receipt)
+    queue.open++
+    queue.arrived = true
+    this.onArrival(receipt)
+  }
+
+  /** Nothing of it can be settled any more. */
+  end(why: unknown): void {
+    if (!this.isAlive) return
+    this.isAlive = false
+    this.why = why
+    this.open.clear()
+    this.ended.wake()
+  }
+
+  /** Acknowledges: what has nothing unsettled before it in one frame, the others each in their own. */
+  ack(receipts: ReadonlyArray<Receipt>): void {
+    for (const receipt of receipts) receipt.state = "sent"
+    let upTo = 0
+    for (const [tag, receipt] of this.open) {
+      if (receipt.state !== "sent") break
+      upTo = tag
+      this.forget(receipt)
+    }
+    if (upTo > 0) this.channel.basicAck({ deliveryTag: upTo, multiple: true })
+    for (const receipt of receipts) {
+      if (receipt.tag > upTo && this.forget(receipt)) this.channel.basicAck({ deliveryTag: receipt.tag })
+    }
+  }
+
+  /** Gives back to the queue, which raises the count. */
+  requeue(receipt: Receipt): void {
+    receipt.state = "sent"
+    this.forget(receipt)
+    this.channel.basicNack({ deliveryTag: receipt.tag, requeue: true })
+  }
+
+  /** Another hand-over of the same delivery: the old receipt settles nothing any more. */
+  renew(receipt: Receipt): Receipt {
+    receipt.state = "settled"
+    this.held--
+    const renewed = new Receipt(this, receipt.tag, receipt.queue, receipt.message)
+    this.open.set(receipt.tag, renewed)
+    return renewed
+  }
+
+  /** Once the broker has processed all that was written before. */
+  get confirmed(): Effect.Effect<void, Reason.Reason> {
+    return call("settling", () => this.channel.basicQos({ prefetchCount: this.share }))
+  }
+
+  private forget(receipt: Receipt): boolean {
+    if (!this.open.delete(receipt.tag)) return false
+    receipt.queue.open--
+    this.held--
+    return true
+  }
+}

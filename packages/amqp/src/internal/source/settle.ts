@@ -1,0 +1,209 @@
+/**
+ * Settles batches: what was done is acknowledged, what goes back goes back, and what is to be delayed or given up is
+ * copied to its queue first and acknowledged once the broker has confirmed the copy. A crash in between leaves both: that
+ * is a duplicate and never a loss.
+ *
+ * RabbitMQ does not answer an acknowledgement. A question on the same channel, which it answers after everything before
+ * it, tells that a batch has arrived. What is lost before that answer is reported as lost, although the broker may have
+ * had it.
+ */
+import { type Failed, SettleError } from "@ergon/core/ConnectorError"
+import type { Settlement } from "@ergon/core/Disposition"
+import * as Reason from "@ergon/core/Reason"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Message, Publisher } from "../client/publisher.ts"
+import { copyOf } from "../message/copy.ts"
+import { ours } from "../message/headers.ts"
+import type { SourceSettings } from "../settings/connectors.ts"
+import { type Delays, longest, stepOf } from "./delay.ts"
+import { letterMessage } from "./letter.ts"
+import { Receipt, type Session } from "./session.ts"
+import type { Subscription } from "./subscription.ts"
+
+const lost = new Reason.LeaseLost({
+  message: "the channel over which it was delivered is closed: the broker delivers it again"
+})
+const foreign = new Reason.InvalidRequest({ message: "the receipt is not one of this source" })
+const noGrave = new Reason.Unsupported({
+  message: "the source has no dead letters: give it the option deadLetter, or the task Task.deadLetter"
+})
+
+export interface SettlerOptions {
+  readonly settings: SourceSettings
+  readonly subscription: Subscription
+  readonly publisher: Publisher
+  readonly delays: Delays
+}
+
+/** One that is copied before it is acknowledged. */
+interface Copy {
+  readonly index: number
+  readonly receipt: Receipt
+  readonly message: Effect.Effect<Message, Reason.Reason>
+}
+
+/** A batch, sorted. */
+class Sorted {
+  readonly failed: Array<Failed> = []
+  readonly places = new Map<Receipt, number>()
+  readonly ack: Array<Receipt> = []
+  readonly requeue: Array<Receipt> = []
+  readonly release: Array<Receipt> = []
+  readonly copies: Array<Copy> = []
+  /** Written by an earlier try that was not answered. */
+  readonly sent: Array<Receipt> = []
+}
+
+export const settling = (options: SettlerOptions) => {
+  const { delays, publisher, settings, subscription } = options
+
+  const copy = (settlement: Settlement, index: number, receipt: Receipt, delay: number): Copy | Reason.Reason => {
+    const { delivery, disposition, letter } = settlement
+    const { id } = delivery.transaction
+    if (disposition._tag === "DeadLetter") {
+      return settings.grave === undefined
+        ? noGrave
+        : {
+          index,
+          receipt,
+          message: Effect.succeed(letterMessage(receipt.message, id, settings.grave, disposition.reason, letter))
+        }
+    }
+    const step = stepOf(delay)
+    if (step === undefined) {
+      return new Reason.InvalidRequest({ message: `a delay of ${delay} ms is longer than ${longest} ms (30 days)` })
+    }
+    const queue = settings.queues.find(({ name }) => name === receipt.queue.name)!
+    return {
+      index,
+      receipt,
+      message: Effect.map(
+        delays.queueFor(queue, step),
+        (routingKey) =>
+          copyOf(
+            receipt.message,
+            id,
+            { exchange: "", routingKey },
+            // The engine counts by itself where the broker does not.
+            queue.isQuorum ? { [ours.deliveries]: delivery.deliveries + 1 } : {}
+          )
+      )
+    }
+  }
+
+  const place = (sorted: Sorted, settlement: Settlement, index: number): void => {
+    const { delivery: { receipt }, disposition } = settlement
+    if (!(receipt instanceof Receipt)) return void sorted.failed.push({ index, reason: foreign })
+    if (receipt.state === "settled" || sorted.places.has(receipt)) return
+    if (!receipt.session.isAlive) return void sorted.failed.push({ index, reason: lost })
+    if (receipt.state === "sent") {
+      sorted.places.set(receipt, index)
+      return void sorted.sent.push(receipt)
+    }
+    if (receipt.state === "copied") {
+      sorted.places.set(receipt, index)
+      return void sorted.ack.push(receipt)
+    }
+    const delay = disposition._tag === "Requeue" ? Duration.toMillis(disposition.delay) : 0
+    if (disposition._tag === "DeadLetter" || delay > 0) {
+      const one = copy(settlement, index, receipt, delay)
+      if (!("receipt" in one)) return void sorted.failed.push({ index, reason: one })
+      sorted.places.set(receipt, index)
+      return void sorted.copies.push(one)
+    }
+    sorted.places.set(receipt, index)
+    if (disposition._tag === "Ack") sorted.ack.push(receipt)
+    else if (disposition._tag === "Requeue") sorted.requeue.push(receipt)
+    else sorted.release.push(receipt)
+  }
+
+  /** Copies, and adds what the broker has confirmed to what is acknowledged. */
+  const publishCopies = (sorted: Sorted): Effect.Effect<void> =>
+    Effect.gen(function*() {
+      const ready: Array<{ readonly copy: Copy; readonly message: Message }> = []
+      for (const one of sorted.copies) {
+        const refuse = (reason: Reason.Reason) => {
+          sorted.places.delete(one.receipt)
+          sorted.failed.push({ index: one.index, reason })
+        }
+        yield* Effect.match(one.message, {
+          onFailure: refuse,
+          onSuccess: (message) => void ready.push({ copy: one, message })
+        })
+      }
+      const reasons = yield* publisher.publish(ready.map(({ message }) => message))
+      ready.forEach(({ copy }, place) => {
+        const reason = reasons[place]
+        if (reason === undefined) {
+          copy.receipt.state = "copied"
+          sorted.ack.push(copy.receipt)
+        } else {
+          sorted.places.delete(copy.receipt)
+          sorted.failed.push({ index: copy.index, reason })
+        }
+      })
+    })
+
+  const write = (sorted: Sorted): ReadonlyArray<Session> => {
+    const sessions = new Map<Session, { ack: Array<Receipt>; requeue: Array<Receipt> }>()
+    const of = (session: Session) => {
+      let group = sessions.get(session)
+      if (group === undefined) sessions.set(session, group = { ack: [], requeue: [] })
+      return group
+    }
+    for (const receipt of sorted.sent) of(receipt.session)
+    for (const receipt of sorted.ack) of(receipt.session).ack.push(receipt)
+    for (const receipt of sorted.requeue) of(receipt.session).requeue.push(receipt)
+    for (const [session, { ack, requeue }] of sessions) {
+      if (!session.isAlive) continue
+      try {
+        session.ack(ack)
+        for (const receipt of requeue) session.requeue(receipt)
+      } catch (error) {
+        // The channel has closed under it.
+        session.end(error)
+      }
+    }
+    return [...sessions.keys()]
+  }
+
+  const finish = (sorted: Sorted, reasons: ReadonlyMap<Session, Reason.Reason>): Effect.Effect<void, SettleError> => {
+    for (const [receipt, index] of sorted.places) {
+      const reason = receipt.session.isAlive ? reasons.get(receipt.session) : lost
+      if (receipt.state !== "sent" && receipt.session.isAlive) continue
+      if (reason === undefined) receipt.state = "settled"
+      else sorted.failed.push({ index, reason })
+    }
+    const { failed } = sorted
+    const [first] = failed
+    return first === undefined ? Effect.void : Effect.fail(new SettleError({ reason: first.reason, failed }))
+  }
+
+  return (settlements: ReadonlyArray<Settlement>): Effect.Effect<void, SettleError> =>
+    Effect.suspend(() => {
+      const sorted = new Sorted()
+      settlements.forEach((settlement, index) => place(sorted, settlement, index))
+      const release = Effect.sync(() => {
+        subscription.putBack(sorted.release)
+        for (const receipt of sorted.release) sorted.places.delete(receipt)
+      })
+      const settled = Effect.suspend(() => {
+        const sessions = write(sorted)
+        const reasons = new Map<Session, Reason.Reason>()
+        const confirm = Effect.forEach(sessions, (session) =>
+          session.isAlive
+            ? session.confirmed.pipe(
+              Effect.catch((reason) =>
+                Effect.sync(() => {
+                  if (session.isAlive) reasons.set(session, reason)
+                })
+              )
+            )
+            : Effect.void, { discard: true })
+        return Effect.flatMap(confirm, () => finish(sorted, reasons))
+      })
+      const after = Effect.andThen(release, settled)
+      return sorted.copies.length === 0 ? after : Effect.andThen(publishCopies(sorted), after)
+    })
+}

@@ -1,0 +1,326 @@
+/**
+ * What is pushed to a source: one subscription that lives as long as its connector and heals by itself.
+ *
+ *     idle ──first fetch──▶ subscribing ──▶ subscribed ──channel or connection lost, watchdog──▶ subscribing
+ *                                ▲               │
+ *                                │               └──nothing fetched for a minute, nothing held──▶ parked
+ *                                └───────────────────────────────next fetch──────────────────────────┘
+ *
+ * A consumer that the broker cancels (its queue was deleted) is started again on the same channel, once the queue is
+ * there; other queues go on meanwhile. Deliveries of one turn of the event loop are handed to a waiting fetch together.
+ * Worst case: a fetch that may not wait takes as long as it takes to subscribe, at most 20 seconds, and to ask the broker
+ * whether the queues are empty.
+ */
+import * as Reason from "@ergon/core/Reason"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { call } from "../client/call.ts"
+import { type Link, type Live, waitAfter } from "../client/link.ts"
+import { reasonOf } from "../client/reason.ts"
+import { asking, countQueue, prepare } from "../client/topology.ts"
+import { Waiters } from "../client/waiters.ts"
+import type { SourceSettings } from "../settings/connectors.ts"
+import { Consumers } from "./consumers.ts"
+import { isEmpty, type Waiting } from "./empty.ts"
+import { type Receipt, Session } from "./session.ts"
+
+export interface SubscriptionOptions {
+  readonly link: Link
+  readonly settings: SourceSettings
+  readonly clock: Clock.Clock
+  readonly patience: number
+}
+
+// How much may be unsettled when a fetch asks for so much, unless the options say how much. Who has many slots does short
+// work, and should not wait for the broker; who has few may do long work, and should not hold what others could do.
+const auto = (max: number): number => Math.min(2000, max < 32 ? 2 * max : 4 * max)
+const subscribing = 20_000
+const parkAfter = 60_000
+
+export class Subscription {
+  private readonly options: SubscriptionOptions
+  /** Woken when something arrived, or the state changed. */
+  readonly changes = new Waiters()
+  session: Session | undefined
+  live: Live | undefined
+  private opened: Session | undefined
+  /** Why there is no session. */
+  failure: Reason.Reason | undefined
+  isClosed = false
+  private buffer: Array<Receipt> = []
+  private head = 0
+  private wasSubscribed = false
+  private refusedSince: number | undefined
+  private wanted: number | undefined
+  private fetchedAt = 0
+  private waking = false
+  /** The most that a fetch asked for, and how many fetches there were. */
+  asked = 0
+  fetches = 0
+
+  constructor(options: SubscriptionOptions) {
+    this.options = options
+  }
+
+  get prefetch(): number {
+    return this.options.settings.prefetch ?? Math.max(auto(this.asked), this.options.settings.queues.length)
+  }
+
+  /** Why nothing comes, while something should. */
+  get trouble(): Reason.Reason | undefined {
+    return this.session === undefined && this.wanted !== undefined ? this.failure : undefined
+  }
+
+  get buffered(): number {
+    return this.buffer.length - this.head
+  }
+
+  /** A fetch is here: there has to be a subscription. */
+  want(max: number): void {
+    this.fetchedAt = this.options.clock.currentTimeMillisUnsafe()
+    this.fetches++
+    if (max > this.asked) this.asked = max
+    if (this.wanted !== undefined) return
+    this.wanted = max
+    this.changes.wake()
+  }
+
+  /** What was pushed and not handed over yet, at most `max`. */
+  take(max: number): Array<Receipt> {
+    const { buffer, head } = this
+    const end = Math.min(buffer.length, head + max)
+    if (end === head) return []
+    const taken = head === 0 && end === buffer.length ? buffer : buffer.slice(head, end)
+    if (end === buffer.length) {
+      this.buffer = []
+      this.head = 0
+    } else this.head = end
+    for (const receipt of taken) receipt.state = "held"
+    this.session!.held += taken.length
+    return taken
+  }
+
+  /** What was given back untouched comes first. */
+  putBack(receipts: ReadonlyArray<Receipt>): void {
+    const renewed = receipts.filter(({ isHeld }) => isHeld).map((receipt) => receipt.session.renew(receipt))
+    if (renewed.length === 0) return
+    this.buffer = renewed.concat(this.buffer.slice(this.head))
+    this.head = 0
+    this.changes.wake()
+  }
+
+  /**
+   * At most `max`, as soon as there is one; waits for a first one until its time is over. `keep` is told what was taken,
+   * for a fetch that is interrupted before it has handed that over.
+   */
+  fetch(
+    max: number,
+    wait: number,
+    keep: (receipts: Array<Receipt>) => void
+  ): Effect.Effect<Array<Receipt>, Reason.Reason> {
+    const { clock } = this.options
+    return Effect.suspend(() => {
+      if (this.isClosed) return Effect.fail(closed)
+      this.want(max)
+      const now = clock.currentTimeMillisUnsafe()
+      const until = now + wait
+      const subscribedUntil = wait > 0 ? until : now + subscribing
+      const look = (asked: boolean): Effect.Effect<Array<Receipt>, Reason.Reason> =>
+        Effect.suspend(() => {
+          const seen = this.changes.count
+          if (this.isClosed) return Effect.succeed([])
+          const taken = this.take(max)
+          if (taken.length > 0) {
+            keep(taken)
+            return Effect.succeed(taken)
+          }
+          const now = clock.currentTimeMillisUnsafe()
+          if (this.session === undefined) {
+            if (this.failure?.isRetryable === false) return Effect.fail(this.failure)
+            if (now >= subscribedUntil) return Effect.fail(this.failure ?? notYet)
+            return Effect.flatMap(Effect.timeoutOption(this.changes.after(seen), subscribedUntil - now), () =>
+              look(false))
+          }
+          if (now < until) {
+            return Effect.flatMap(Effect.timeoutOption(this.changes.after(seen), until - now), () =>
+              look(false))
+          }
+          // Only a run that ends when nothing is there has to know that for sure.
+          if (wait > 0 || asked) return Effect.succeed([])
+          const asking = isEmpty(this, this.session)
+          return Effect.flatMap(Effect.mapError(asking, (reason) => this.patient(reason)), look)
+        })
+      return look(false)
+    })
+  }
+
+  /** Of each queue, how much waits and how many consume. */
+  get waiting(): Effect.Effect<ReadonlyArray<Waiting>, Reason.Reason> {
+    const { link, settings } = this.options
+    return Effect.flatMap(
+      link.open(subscribing),
+      (live) =>
+        asking(
+          link,
+          live,
+          (channel) =>
+            Effect.forEach(settings.queues, ({ isSingleActive, name }) =>
+              Effect.map(countQueue(channel, name), ({ consumerCount, messageCount }) => ({
+                name,
+                isSingleActive,
+                messages: messageCount,
+                consumers: consumerCount
+              })))
+        )
+    )
+  }
+
+  /** The loop that subscribes; ends with the scope of the connector. */
+  run(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      for (let failures = 0;;) {
+        yield* this.untilWanted()
+        const opened = yield* Effect.result(this.subscribe())
+        if (Result.isFailure(opened)) {
+          failures++
+          this.failure = this.patient(opened.failure)
+          if (failures === 1) yield* this.warn("not subscribed; trying again", opened.failure)
+          this.changes.wake()
+          yield* Effect.sleep(waitAfter(failures))
+          continue
+        }
+        const session = opened.success
+        failures = 0
+        this.failure = undefined
+        if (this.wasSubscribed) yield* Effect.logInfo(`source "${this.options.settings.id}": subscribed again`)
+        this.wasSubscribed = true
+        this.refusedSince = undefined
+        this.session = session
+        this.changes.wake()
+        yield* session.ended.after(0)
+        this.session = undefined
+        this.buffer = []
+        this.head = 0
+        if (session.why !== parked) {
+          this.failure = session.why === undefined
+            ? this.options.link.trouble ?? new Reason.ConnectionLost({ message: "the channel was closed" })
+            : this.patient(reasonOf("consuming", session.why))
+          if (this.failure instanceof Reason.Unknown) {
+            this.failure = new Reason.ConnectionLost({ message: this.failure.message })
+          }
+          yield* this.warn("no longer subscribed; subscribing again", this.failure)
+        }
+        this.changes.wake()
+        yield* close(session)
+      }
+    })
+  }
+
+  /** Ends a waiting fetch with nothing; what is unsettled goes back. Worst case: 5 seconds. */
+  close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isClosed = true
+      const { opened } = this
+      this.session = undefined
+      this.buffer = []
+      this.head = 0
+      opened?.end(undefined)
+      this.changes.wake()
+      return opened === undefined ? Effect.void : close(opened)
+    })
+  }
+
+  private untilWanted(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const seen = this.changes.count
+      return this.wanted !== undefined
+        ? Effect.void
+        : Effect.flatMap(this.changes.after(seen), () => this.untilWanted())
+    })
+  }
+
+  /** Nobody fetches: what is buffered goes back, so that others get it and no timeout of the broker is hit. */
+  parkIfIdle(): void {
+    const { session } = this
+    const idle = this.options.clock.currentTimeMillisUnsafe() - this.fetchedAt >= parkAfter
+    if (session === undefined || session.held > 0 || !idle || this.changes.size > 0) return
+    this.wanted = undefined
+    session.end(parked)
+  }
+
+  private subscribe(): Effect.Effect<Session, Reason.Reason> {
+    return Effect.gen({ self: this }, function*() {
+      const { link, settings } = this.options
+      const live = yield* link.open(subscribing)
+      yield* prepare(link, live, settings.topology, settings.declare)
+      const channel = yield* link.channel(live)
+      const names = settings.queues.map(({ name }) => name)
+      const share = Math.max(1, Math.floor(this.prefetch / names.length))
+      const session = new Session(channel, names, share, (receipt) => this.arrived(receipt))
+      this.live = live
+      this.opened = session
+      const consumers = new Consumers({
+        session,
+        id: settings.id,
+        ready: prepare(link, live, settings.topology, settings.declare),
+        refused: (reason) => this.refused(reason)
+      })
+      return yield* session.confirmed.pipe(
+        Effect.andThen(consumers.start),
+        Effect.andThen(Effect.forkDetach(consumers.keep)),
+        Effect.as(session),
+        Effect.onError(() => Effect.andThen(Effect.sync(() => session.end(undefined)), close(session)))
+      )
+    })
+  }
+
+  /** A queue that is gone for good ends the session, and with it the run. */
+  private refused(reason: Reason.Reason): void {
+    const now = this.patient(reason)
+    if (!now.isRetryable) this.session?.end(reason.cause ?? reason)
+  }
+
+  /** What was there before may come back: for a while its absence counts as a connection that is lost. */
+  private patient(reason: Reason.Reason): Reason.Reason {
+    if (reason.isRetryable || !this.wasSubscribed) return reason
+    const now = this.options.clock.currentTimeMillisUnsafe()
+    this.refusedSince ??= now
+    return now - this.refusedSince < this.options.patience
+      ? new Reason.ConnectionLost({
+        message: `refused for now: ${reason._tag}: ${reason.message}`,
+        cause: reason.cause
+      })
+      : reason
+  }
+
+  private arrived(receipt: Receipt): void {
+    this.buffer.push(receipt)
+    this.refusedSince = undefined
+    if (this.changes.size === 0) this.changes.count++
+    else if (!this.waking) {
+      this.waking = true
+      // After all that arrives in this turn.
+      setImmediate(() => {
+        this.waking = false
+        this.changes.wake()
+      })
+    }
+  }
+
+  private warn(what: string, reason: Reason.Reason): Effect.Effect<void> {
+    return Effect.logWarning(`source "${this.options.settings.id}": ${what}`).pipe(
+      Effect.annotateLogs({ reason: `${reason._tag}: ${reason.message}` })
+    )
+  }
+}
+
+const parked = new Error("nothing was fetched for a minute")
+export const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
+const notYet = new Reason.ConnectionLost({ message: "not subscribed yet" })
+
+/** Closes the channel of a session: what is unsettled goes back. At most 5 seconds. */
+export const close = (session: Session): Effect.Effect<void> =>
+  session.channel.active
+    ? Effect.ignore(Effect.interruptible(call("closing a channel", () => session.channel.close(), 5_000)))
+    : Effect.void
