@@ -16,7 +16,9 @@ export const replyCode = (error: unknown): string | undefined =>
 
 /** Servers that start, fail over or are full pass; refused credentials and broken requests do not. */
 export const reasonOf = (error: unknown): Reason.Reason => {
-  const message = error instanceof Error ? error.message : String(error)
+  const told = error instanceof Error ? error.message : String(error)
+  // As the client says it of a connection that we have ended.
+  const message = told === "Disconnects client" ? "the connection was given up" : told
   const given = { message, cause: error }
   switch (codeOf(message)) {
     case undefined:

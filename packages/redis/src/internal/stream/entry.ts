@@ -104,7 +104,10 @@ export const read = (entryId: string, fields: ReadonlyArray<unknown>): Entry => 
 
 const rawOf = (fields: ReadonlyArray<unknown>): { readonly [name: string]: string } => {
   const raw: { [name: string]: string } = {}
-  for (let place = 0; place + 1 < fields.length; place += 2) raw[String(fields[place])] = String(fields[place + 1])
+  for (let place = 0; place + 1 < fields.length; place += 2) {
+    const name = String(fields[place])
+    if (name !== "id" && !name.startsWith("ergon.")) raw[name] = String(fields[place + 1])
+  }
   return raw
 }
 
