@@ -133,7 +133,7 @@ describe("a file", () => {
       const layer = Sqlite.layer({ filename: yield* filename })
       const one = Context.get(yield* Layer.build(Layer.fresh(layer)), Database.Database)
       const other = Context.get(yield* Layer.build(Layer.fresh(layer)), Database.Database)
-      const versionOf = ({ dialect, sql }: Database.Database["Service"]) => dialect.queue.open(sql, "items").seen
+      const versionOf = ({ dialect, sql }: Database.Database["Service"]) => dialect.queue.open(sql, "items").seen!
       const before = yield* versionOf(one)
       yield* one.sql`CREATE TABLE a (n)`
       assert.strictEqual(yield* versionOf(one), before)

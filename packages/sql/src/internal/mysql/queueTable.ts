@@ -166,7 +166,7 @@ const open = (sql: Client.SqlClient, table: string, flavor: Flavor): QueueTable 
         () => run(statements.putBack, [json(letters.toSorted(bySeq)), now])
       ),
     announce: undefined,
-    seen: Effect.succeed(0),
+    seen: undefined,
     changed: (_, now) =>
       Effect.map(
         query<{ readonly there: number }>(statements.anything, [now, now]),

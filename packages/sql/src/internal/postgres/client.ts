@@ -39,11 +39,11 @@ const silent = (operation: string, millis: number): SqlError => {
  * Fails when it takes longer. The driver ends an interrupted statement by asking the server to cancel it, and gives its
  * session up 5 seconds later. Neither region of the caller changes what is interrupted.
  */
-export const bounded = <A>(
-  effect: Effect.Effect<A, SqlError>,
+export const bounded = <A, R>(
+  effect: Effect.Effect<A, SqlError, R>,
   millis: number,
   operation = "execute"
-): Effect.Effect<A, SqlError> =>
+): Effect.Effect<A, SqlError, R> =>
   Effect.raceFirst(effect, Effect.flatMap(expiry(millis), () => Effect.fail(silent(operation, millis))))
 
 const connectionOf = (session: PgConnection.PgConnection, timeout: number): Connection => {

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { Changes } from "../changes.ts"
 import { ConnectionError, SqlError } from "../effectSql.ts"
 import { bounded } from "./client.ts"
@@ -69,16 +69,19 @@ export const openListener = (
     const wanted = yield* Latch.make(false)
     const changes = new Heard(() => wanted.openUnsafe())
     let beats = 0
-    let hasListened = false
+    let heard = false
 
     const listen = Effect.scoped(Effect.gen(function*() {
-      const connection = yield* driver.connection.make(config)
+      const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+      const connection = yield* Scope.provide(driver.connection.make(config), scope)
       const session = yield* connection.pin
-      const heard = yield* session.listen(channel)
+      const notifications = yield* bounded(session.listen(channel), answer, "listen")
+      // Before it would say that it no longer listens: a silent server would keep it waiting for the answer.
+      yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
       let awaited: { readonly payload: string; readonly heard: Deferred.Deferred<void> } | undefined
-      hasListened = true
+      heard = true
       changes.anyChanged()
-      const hear = Effect.forever(Effect.map(Queue.take(heard), ({ payload }) => {
+      const hear = Effect.forever(Effect.map(Queue.take(notifications), ({ payload }) => {
         if (!payload.startsWith(beat)) changes.changed(payload)
         else if (payload === awaited?.payload) Deferred.doneUnsafe(awaited.heard, Exit.void)
       }))
@@ -100,17 +103,17 @@ export const openListener = (
     yield* Effect.forkScoped(Effect.andThen(
       wanted.await,
       Effect.forever(
-        Effect.flatMap(Effect.exit(listen), (exit) => {
-          const first = hasListened
-          hasListened = false
+        Effect.flatMap(Effect.flip(listen), (error) => {
+          const wasHeard = heard
+          heard = false
+          const why = error.reason.cause instanceof Error ? error.reason.cause.message : error.reason.message
           return Effect.andThen(
-            first
+            wasHeard
               ? Effect.logWarning(
-                "PostgreSQL: notifications are no longer heard; listening again, looking meanwhile",
-                Exit.isFailure(exit) ? exit.cause : ""
+                `PostgreSQL: notifications are not heard: ${why}; looking meanwhile, and listening again`
               )
-              : Effect.logDebug("PostgreSQL: notifications cannot be heard; looking instead", exit),
-            Effect.sleep(first ? pause : longPause)
+              : Effect.logDebug(`PostgreSQL: notifications cannot be heard: ${why}; looking instead`),
+            Effect.sleep(wasHeard ? pause : longPause)
           )
         })
       )

@@ -150,8 +150,7 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
           )
         )),
     announce: run(statements.announce, []),
-    // What others change is told by a notification.
-    seen: Effect.succeed(0),
+    seen: undefined,
     changed: (_, now) =>
       Effect.map(
         query<{ readonly changed: boolean }>(statements.changed, [String(now)]),

@@ -123,8 +123,8 @@ export interface QueueTable {
   >
   /** Tells other processes that there may be something to claim; when it is committed, where in a transaction. */
   readonly announce: Effect<void, SqlError> | undefined
-  /** What `changed` compares with: asked before a claim that finds nothing. */
-  readonly seen: Effect<number, SqlError>
+  /** What `changed` compares with, where it does: asked before a claim that finds nothing. */
+  readonly seen: Effect<number, SqlError> | undefined
   /** Whether there may be something to claim: a light statement, that a waiting fetch asks every `poll`. */
   readonly changed: (seen: number, now: number) => Effect<boolean, SqlError>
 }

@@ -36,6 +36,7 @@ const closing = Duration.seconds(5)
 
 const noMetadata: Transaction.Metadata = Object.freeze({})
 const none: ReadonlyArray<Delivery.Delivery> = []
+const nothingSeen = Effect.succeed(0)
 
 /**
  * Opens the source side of a queue; `id` is that of its key. When the scope closes, what it still holds comes back with
@@ -125,43 +126,45 @@ export const openSource = (
         })
       }).pipe(Effect.uninterruptible)
 
-    /** Until a change of another process, or until something is due; looks every `poll`. */
-    const elsewhere = (until: number, seen: number): Effect.Effect<void, SqlError> =>
+    /**
+     * Until a change of another process, or until something is due; looks every `poll`. Whether it is worth a claim: not
+     * when the time is over.
+     */
+    const elsewhere = (until: number, seen: number): Effect.Effect<boolean, SqlError> =>
       Effect.suspend(() => {
         const now = store.now()
         const at = Math.min(until, now + poll, Math.max(store.lookAgainAt, now + 1))
         return Effect.flatMap(clock.sleep(Duration.millis(at - now)), () => {
-          if (at >= until || at >= store.lookAgainAt) return Effect.void
+          if (at >= store.lookAgainAt) return Effect.succeed(true)
+          if (at >= until) return Effect.succeed(false)
           return Effect.flatMap(
             store.changedElsewhere(seen),
-            (changed) => changed ? Effect.void : elsewhere(until, seen)
+            (changed) => changed ? Effect.succeed(true) : elsewhere(until, seen)
           )
         })
       })
 
-    const waitFor = (
-      claim: Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError>,
-      until: number
-    ): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
+    type Claim = Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError>
+
+    /** Claims, and again whenever there may be something, until something comes or the time is over. */
+    const waitFor = (claim: Claim, until: number): Claim =>
+      Effect.suspend(() => {
+        store.lookAtNextClaim()
+        return waiting(claim, until, store.seen === undefined ? nothingSeen : Effect.mapError(store.seen, fetchError))
+      })
+
+    const waiting = (claim: Claim, until: number, asked: Effect.Effect<number, ConnectorError.FetchError>): Claim =>
       Effect.suspend(() => {
         const before = database.changes.count(table)
-        store.lookAtNextClaim()
-        return Effect.flatMap(
-          Effect.flatMap(
-            Effect.mapError(store.seen, fetchError),
-            (seen) => Effect.map(claim, (deliveries) => ({ deliveries, seen }))
-          ),
-          ({ deliveries, seen }) => {
-            if (deliveries.length > 0 || isClosed || store.now() >= until) {
-              return Effect.succeed(deliveries)
-            }
+        return Effect.flatMap(asked, (seen) =>
+          Effect.flatMap(claim, (deliveries) => {
+            if (deliveries.length > 0 || isClosed || store.now() >= until) return Effect.succeed(deliveries)
             const change = Effect.raceFirst(
-              database.changes.after(table, before),
+              Effect.as(database.changes.after(table, before), true),
               Effect.mapError(elsewhere(until, seen), fetchError)
             )
-            return Effect.flatMap(change, () => waitFor(claim, until))
-          }
-        )
+            return Effect.flatMap(change, (worth) => worth ? waitFor(claim, until) : Effect.succeed(none))
+          }))
       })
 
     const fetch = ({ max, wait }: Connector.FetchRequest) =>
@@ -169,6 +172,8 @@ export const openSource = (
         if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
         const until = store.now() + Duration.toMillis(wait)
         const claim = take(max, keep)
+        // Where nothing has to be asked before, a claim that finds nothing need not be made twice.
+        if (store.seen === undefined) return waiting(claim, until, nothingSeen)
         return Effect.flatMap(
           claim,
           (deliveries) =>

@@ -149,11 +149,20 @@ export class Store {
 
   /** Makes ready what is due by now; when to look again is the next due time, and not later than `poll`. */
   private wakeDue(now: number): Effect.Effect<void, SqlError> {
-    return Effect.flatMap(this.table.wakeDue(now, mostDue), (changes) =>
-      Effect.map(this.table.nextDue, (due) => {
-        this.nextDue = changes === mostDue ? now : due ?? Infinity
-        this.nextLook = Math.min(this.nextDue, now + this.options.poll)
-      }))
+    return Effect.flatMap(this.look(now), () =>
+      this.nextDue > now
+        ? Effect.void
+        : Effect.flatMap(
+          this.table.wakeDue(now, mostDue),
+          (changes) => changes === mostDue ? Effect.void : this.look(now)
+        ))
+  }
+
+  private look(now: number): Effect.Effect<void, SqlError> {
+    return Effect.map(this.table.nextDue, (due) => {
+      this.nextDue = due ?? Infinity
+      this.nextLook = Math.min(this.nextDue, now + this.options.poll)
+    })
   }
 
   private wakeAllDue(now: number): Effect.Effect<void, SqlError> {
@@ -175,8 +184,8 @@ export class Store {
     this.nextLook = 0
   }
 
-  /** What `changedElsewhere` compares with. */
-  get seen(): Effect.Effect<number, SqlError> {
+  /** What `changedElsewhere` compares with, where it does. */
+  get seen(): Effect.Effect<number, SqlError> | undefined {
     return this.table.seen
   }
 
