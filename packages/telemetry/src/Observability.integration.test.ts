@@ -212,6 +212,24 @@ describe("what is sent", () => {
     }
   })
 
+  it("has a line as an event of its span only where it is no log record", async () => {
+    const [with_, without] = [await receiver(), await receiver()]
+    const line = Effect.logInfo("hello").pipe(Effect.withSpan("work"))
+    const runWith = (collector: Receiver, logs: Observability.Input["logs"]) =>
+      Effect.runPromise(
+        line.pipe(
+          Effect.provide(Observability.layer({ otlp: { endpoint: collector.url }, metrics: { exporters: [] }, logs })),
+          Effect.provideService(Console.Console, { ...globalThis.console, log: () => {}, error: () => {} }),
+          fresh
+        )
+      )
+    await runWith(with_, {})
+    await runWith(without, { exporters: [] })
+    expect([with_.logs.length, with_.spans[0]?.events.length]).toEqual([1, 0])
+    expect(without.logs).toEqual([])
+    expect(without.spans[0]?.events.map(({ name }) => name)).toEqual(["hello"])
+  })
+
   it("has no log record with the ids of a span that is none", async () => {
     const collector = await receiver()
     const recorder = Recorder.make()

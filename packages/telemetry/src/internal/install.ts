@@ -63,13 +63,20 @@ const told = (change: Change): Effect.Effect<void> => {
 const lowest = (levels: ReadonlyArray<LogLevel.LogLevel>): LogLevel.LogLevel =>
   levels.reduce((least, level) => LogLevel.isLessThan(level, least) ? level : least)
 
+interface Replaced {
+  /** What the terminal shows has another form. */
+  readonly console: boolean
+  /** Lines are sent as log records with the ids of their span, and need not be events of that span as well. */
+  readonly events: boolean
+}
+
 /** The loggers of a Layer beside those there were, and the level that lets through what any of them wants. */
-const loggersOf = (leveled: ReadonlyArray<Leveled>, replacesConsole: boolean, around: Context.Context<never>) => {
+const loggersOf = (leveled: ReadonlyArray<Leveled>, replaced: Replaced, around: Context.Context<never>) => {
   const minimum = Context.get(around, References.MinimumLogLevel)
   const levels = leveled.map(({ level }) => level).filter((level) => level !== undefined && level !== "None")
   const least = lowest([minimum, ...levels])
   const existing = [...Context.get(around, References.CurrentLoggers)].filter((logger) =>
-    !(replacesConsole && logger === Logger.defaultLogger)
+    !(replaced.console && logger === Logger.defaultLogger) && !(replaced.events && logger === Logger.tracerLogger)
   )
   const isEnabled = (from: LogLevel.LogLevel) => (level: LogLevel.LogLevel) =>
     LogLevel.isGreaterThanOrEqualTo(level, from)
@@ -168,7 +175,11 @@ export const install = (
     if (logs !== undefined) leveled.push({ logger: recordLogger(logs), level: config.logs.level })
     const { console } = config.logs
     if (console !== undefined) leveled.push({ logger: consoleLogger(console), level: console.level })
-    const { loggers, minimum } = loggersOf(leveled, console !== undefined, around)
+    const { loggers, minimum } = loggersOf(
+      leveled,
+      { console: console !== undefined, events: logs !== undefined },
+      around
+    )
 
     let built: Context.Context<never> = Context.make(References.CurrentLoggers, loggers).pipe(
       Context.add(References.MinimumLogLevel, minimum)

@@ -1,10 +1,12 @@
 /**
- * An OTLP/HTTP receiver on loopback: JSON and protobuf, plain and gzip. How it answers can be changed while it runs.
+ * An OTLP/HTTP receiver on loopback: JSON and protobuf, plain and gzip, also over TLS. How it answers can be changed while it
+ * runs.
  *
  * Run as a program it is a collector of its own process, that can be stopped and killed: it prints its port, and then a
  * line for every request.
  */
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer as createSecureServer, type ServerOptions } from "node:https"
 import type { AddressInfo } from "node:net"
 import { gunzipSync } from "node:zlib"
 import { decode, requests } from "./protobuf.ts"
@@ -146,7 +148,14 @@ const parse = (path: string, type: string, body: Buffer): Record<string, unknown
   return decode(body, requests[signal])
 }
 
-export const receive = (options: { readonly port?: number; readonly onRequest?: (request: Request) => void } = {}) =>
+export interface Options {
+  readonly port?: number
+  readonly onRequest?: (request: Request) => void
+  /** Over HTTPS, with these certificates. */
+  readonly tls?: ServerOptions
+}
+
+export const receive = (options: Options = {}) =>
   new Promise<Receiver>((resolve, reject) => {
     const received: Array<Request> = []
     const spans: Array<Span> = []
@@ -154,7 +163,7 @@ export const receive = (options: { readonly port?: number; readonly onRequest?: 
     const logs: Array<Log> = []
     const waiting = new Set<() => void>()
     let answer = ok
-    const server = createServer((request, response) => {
+    const answering = (request: IncomingMessage, response: ServerResponse): void => {
       const chunks: Array<Buffer> = []
       request.on("data", (chunk: Buffer) => chunks.push(chunk)).on("end", () => {
         try {
@@ -177,12 +186,14 @@ export const receive = (options: { readonly port?: number; readonly onRequest?: 
         }
         for (const look of waiting) look()
       })
-    })
+    }
+    const { tls } = options
+    const server = tls === undefined ? createServer(answering) : createSecureServer(tls, answering)
     server.on("error", reject)
     server.listen(options.port ?? 0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo
       const receiver: Receiver = {
-        url: `http://127.0.0.1:${port}`,
+        url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
         port,
         requests: received,
         spans,

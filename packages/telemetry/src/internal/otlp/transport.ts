@@ -5,7 +5,8 @@
  * after the end. Here `timeout` bounds everything: connecting, sending, answering and all retries with their waits.
  * `close` ends what is under way at once, and nothing is sent afterwards.
  *
- * A retry is made when there was no answer (refused, reset, unknown host) and for 429, 502, 503 and 504.
+ * A retry is made when there was no answer (refused, reset, unknown host) and for 429, 502, 503 and 504; none when one side
+ * does not trust the certificate of the other.
  */
 import * as Policy from "@ergon/core/Policy"
 import * as Duration from "effect/Duration"
@@ -42,6 +43,8 @@ const retryAfter = (header: string | undefined): number | undefined => {
   const date = Date.parse(header)
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
+
+const isOfCertificates = (code: string): boolean => /CERT|^UNABLE_TO_/.test(code)
 
 const codeOf = (error: Error): string => "code" in error && typeof error.code === "string" ? error.code : error.name
 
@@ -150,8 +153,9 @@ export class Transport {
       })
       request.on("error", (error) => {
         // A connection that was kept open may have been closed by the other side meanwhile: that says nothing.
-        const after = request.reusedSocket && codeOf(error) === "ECONNRESET" ? 0 : undefined
-        resolve({ ok: "later", reason: codeOf(error), after })
+        const reason = codeOf(error)
+        const after = request.reusedSocket && reason === "ECONNRESET" ? 0 : undefined
+        resolve(isOfCertificates(reason) ? { ok: false, reason } : { ok: "later", reason, after })
       })
       request.end(body)
     })
