@@ -5,24 +5,33 @@ import { concurrency, type Contender, numberOf, Payload, payload, stopwatch } fr
 
 export class Queued extends Connector.Queue<Queued>()("payloads", Payload) {}
 
-/** The transactions with these numbers, made as they are pulled. */
-function* transactions(count: number) {
-  for (let n = 0; n < count; n++) yield Transaction.make(`p-${n}`, payload(n))
+export class Sent extends Connector.Sink<Sent>()("sent", Payload) {}
+
+/** `count` transactions from this number on, made as they are pulled. */
+function* transactions(from: number, count: number) {
+  for (let n = from; n < from + count; n++) yield Transaction.make(`p-${n}`, payload(n))
 }
 
-/** `layer` is the queue: a connector of its own for each run that is made of it. */
-export const ergon = <E>(layer: Layer.Layer<Queued, E>, close: () => Promise<void>): Contender => {
-  const runtime = ManagedRuntime.make(layer)
+/** `layer` is made for each run that consumes, `sent` once: who publishes does not consume. */
+export const ergon = <E>(
+  layer: Layer.Layer<Queued, E>,
+  sent: Layer.Layer<Sent, E>,
+  close: () => Promise<void>
+): Contender => {
+  const runtime = ManagedRuntime.make(sent)
+  // A queue may know an id for ever: none is used twice.
+  let used = 0
   return {
     name: "Ergon",
     publish: async (count) => {
-      const produce = Task.producer("produce", transactions(count), (one) => Effect.succeed(one.payload)).pipe(
-        Task.dispatch(Queued, (one, value) => Transaction.make(one.id, value)),
+      const produce = Task.producer("produce", transactions(used, count), (one) => Effect.succeed(one.payload)).pipe(
+        Task.dispatch(Sent, (one, value) => Transaction.make(one.id, value)),
         Task.policy({ loop: { concurrency, mode: "continuous" } }),
         Task.discardFailures
       )
       const started = performance.now()
       const { succeeded } = await runtime.runPromise(Task.run(produce))
+      used += count
       if (succeeded !== count) throw new Error(`${succeeded} of ${count} published`)
       return performance.now() - started
     },
@@ -31,7 +40,7 @@ export const ergon = <E>(layer: Layer.Layer<Queued, E>, close: () => Promise<voi
       const consume = Task.consumer("consume", Queued, () => {
         watch.first()
         return Effect.void
-      }).pipe(Task.policy({ loop: { concurrency, limit: count, streaming: true } }))
+      }).pipe(Task.policy({ loop: { concurrency, limit: count, streaming: true } }), Task.discardFailures)
       // The clock stops before the connector closes.
       const run = Effect.flatMap(Task.run(consume), ({ succeeded }) =>
         succeeded === count
@@ -39,23 +48,26 @@ export const ergon = <E>(layer: Layer.Layer<Queued, E>, close: () => Promise<voi
           : Effect.die(new Error(`${succeeded} of ${count} succeeded`)))
       return Effect.runPromise(Effect.provide(run, layer))
     },
-    enqueue: (n) => runtime.runPromise(Connector.send(Queued, Transaction.make(`p-${n}`, payload(n)))),
-    start: async (settled) => {
+    enqueue: (n) => runtime.runPromise(Connector.send(Sent, Transaction.make(`p-${used + n}`, payload(n)))),
+    start: (settled) => {
+      const from = used
       const consume = Task.consumer("consume", Queued, () => Effect.void).pipe(
-        Task.policy({ loop: { concurrency, streaming: true } })
+        Task.policy({ loop: { concurrency, streaming: true } }),
+        Task.discardFailures
       )
       const ended = new AbortController()
       const running = Effect.runPromiseExit(
         Task.outcomes(consume).pipe(
-          Stream.runForEach(({ transaction }) => Effect.sync(() => settled(numberOf(transaction.id)))),
+          Stream.runForEach(({ transaction }) => Effect.sync(() => settled(numberOf(transaction.id) - from))),
           Effect.provide(layer)
         ),
         { signal: ended.signal }
       )
-      return async () => {
+      return Promise.resolve(async () => {
         ended.abort()
         await running
-      }
+        used += 10_000_000
+      })
     },
     close: async () => {
       await runtime.dispose()

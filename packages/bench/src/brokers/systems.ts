@@ -1,6 +1,15 @@
-/** The systems, one after another: each with the servers that run, or one of its own. */
+/** The systems, one after another, on the servers that run; Kafka's mock broker is started. */
+import { Kafka } from "@ergon/lab"
+import { Effect } from "effect"
+import { kafka } from "./kafka/system.ts"
+import { postgres } from "./postgres/system.ts"
+import { rabbitmq } from "./rabbitmq/system.ts"
+import { redis } from "./redis/system.ts"
 import type { System } from "./system.ts"
 
 export const systems = async (use: (system: System) => Promise<void>): Promise<void> => {
-  for (const system of [] as ReadonlyArray<System>) await use(system)
+  for (const system of [rabbitmq(5672), postgres(5432), redis(6379)]) await use(system)
+  await Effect.runPromise(
+    Effect.scoped(Effect.flatMap(Kafka.mock, ({ port }) => Effect.promise(() => use(kafka(port)))))
+  )
 }

@@ -10,7 +10,9 @@ import {
 import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
 import { cap } from "./cap.ts"
 
-export const bare = async (broker: string, topic: string): Promise<Contender> => {
+export const bare = async (broker: string, name: string): Promise<Contender> => {
+  // The mock broker keeps a member that has left until its session ends: each time another group on another topic.
+  let rounds = 0
   const producer = await cap(
     new Producer({
       clientId: "bare",
@@ -21,15 +23,20 @@ export const bare = async (broker: string, topic: string): Promise<Contender> =>
   )
   const send = async (numbers: ReadonlyArray<number>): Promise<void> => {
     await producer.send({
-      messages: numbers.map((n) => ({ topic, key: `k-${n % 256}`, value: JSON.stringify(payload(n)) })),
+      messages: numbers.map((n) => ({
+        topic: `${name}-${rounds}`,
+        key: `k-${n % 256}`,
+        value: JSON.stringify(payload(n))
+      })),
       acks: -1
     })
   }
   /** Tells the numbers of each commit. */
   const consuming = async (began: () => void, settled: (numbers: ReadonlyArray<number>) => void) => {
+    const topic = `${name}-${rounds++}`
     const consumer = await cap(
       new Consumer({
-        groupId: `group-${topic}`,
+        groupId: topic,
         clientId: "bare",
         bootstrapBrokers: [broker],
         deserializers: stringDeserializers,
