@@ -52,10 +52,15 @@ const ship = Task.consumer(
   })
 )
 
-const layers = Layer.mergeAll(Memory.queue(Orders), Memory.sink(Shipments), Memory.deadLetters(DeadOrders))
+const layers = Layer.mergeAll(
+  Memory.queue(Orders),
+  Memory.sink(Shipments),
+  Memory.deadLetters(DeadOrders),
+  // It is looked at, and says nothing.
+  Logger.layer([])
+)
 
 Effect.all([Task.run(place), Task.run(ship)], { concurrency: 2, discard: true }).pipe(
   Effect.provide(layers),
-  Effect.provide(Logger.layer([])),
   ErgonRuntime.runMain({ http: { port: Number(process.argv[2] ?? 9464) } })
 )

@@ -33,6 +33,14 @@ describe("the pictures of docs/observability", () => {
     assert.strictEqual(readFileSync(join(import.meta.dirname, `../../../docs/images/${name}.svg`), "utf8"), picture)
   })
 
+  it("shows panels that the dashboard has", () => {
+    const dashboard = readFileSync(
+      join(import.meta.dirname, "../../../packages/cli/templates/shared/observability/grafana/dashboards/ergon.json"),
+      "utf8"
+    )
+    for (const { title } of recorded.panels) assert.include(dashboard, JSON.stringify(title))
+  })
+
   it.each(pictures)("no word of $name is on another, or outside of it", ({ picture }) => {
     const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(picture) ?? []
     const boxes = boxesOf(picture)

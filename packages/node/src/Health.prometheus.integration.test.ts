@@ -4,6 +4,7 @@ import { Telemetry } from "@ergon/core"
 import { Port, Program, Prometheus, Services } from "@ergon/lab"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import { fileURLToPath } from "node:url"
 import { assert } from "vitest"
 import { families, prometheusName } from "./internal/http/names.ts"
@@ -145,6 +146,43 @@ await Services.describe([Prometheus.needs], "a Prometheus that scrapes the endpo
       }),
     60_000
   )
+})
+
+const Status = Schema.Struct({
+  tasks: Schema.Array(Schema.Struct({
+    workers: Schema.Array(Schema.Struct({ pid: Schema.NullOr(Schema.Number), phase: Schema.String }))
+  }))
+})
+
+/** The process of a worker that runs, as the endpoint knows it. */
+const pidOfWorker = (port: number) =>
+  Effect.gen(function*() {
+    const body = yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}/status`).then((answer) => answer.json()))
+    const { tasks } = yield* Schema.decodeUnknownEffect(Status)(body)
+    return tasks[0]?.workers.find(({ phase }) => phase === "running")?.pid ?? undefined
+  })
+
+await Services.describe([Prometheus.needs], "a Prometheus that scrapes a task in workers", () => {
+  it.live("sees the workers, and that one was killed and started again", () =>
+    Effect.gen(function*() {
+      const port = yield* Port.free
+      const prometheus = yield* Prometheus.server({ targets: [port] })
+      yield* Program.script(program, [`${port}`, "2"])
+      const one = (query: string) =>
+        Effect.map(prometheus.query(query), (samples) => samples.length === 1 ? samples[0]?.value : undefined)
+      yield* until(one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
+      const restarts = `sum(ergon_worker_restarts_total{ergon_task="jobs"})`
+      assert.strictEqual(yield* one(restarts), 0)
+      const pid = yield* pidOfWorker(port)
+      assert.isDefined(pid)
+      process.kill(pid, "SIGKILL")
+      yield* until(one(restarts), (count) => count === 1)
+      yield* until(one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
+      for (const { query } of panels.filter(({ title }) => title.startsWith("Workers"))) {
+        assert.isNotEmpty(yield* prometheus.query(query), query)
+      }
+      assert.strictEqual(yield* one(`count(ergon_worker_restarts_total{ergon_task="jobs", ergon_worker=~"0|1"})`), 2)
+    }), 60_000)
 })
 
 await Services.describe([Prometheus.needs], "the alerts of a new project", () => {

@@ -116,7 +116,7 @@ export const pipeline = ({ collect, count, fault, port }: Options): Effect.Effec
       const from = performance.now()
       yield* Task.run(task)
       return [performance.now() - from, memory(collect) - before, warnings.length] as const
-    }).pipe(Effect.provide(telemetry), Effect.provide(listening))
+    }).pipe(Effect.provide(Layer.provideMerge(telemetry, listening)))
     return {
       took,
       balance: ledger.balance(),

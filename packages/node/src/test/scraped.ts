@@ -1,5 +1,5 @@
 /**
- * A program whose metrics are looked at: 200 jobs, each of which does what its last digit says. It goes on until it is
+ * A program whose metrics are looked at: `scraped.ts PORT [WORKERS]`. It has 200 jobs, or so many for each of its workers, each of which does what its last digit says. It goes on until it is
  * told to end. What it logs, its summary at last, are lines of JSON.
  */
 import { Connector, ConnectorError, Decision, Memory, Reason, Task, Transaction } from "@ergon/core"
@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as ErgonRuntime from "../ErgonRuntime.ts"
+import * as Workers from "../Workers.ts"
 
 class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Int) {}
 class Results extends Connector.Sink<Results>()("results", Schema.Int) {}
@@ -69,7 +70,15 @@ const task = Task.consumer("jobs", Jobs, ({ payload }) => work(payload)).pipe(
   Task.provide(Layer.mergeAll(queue, Memory.sink(Results), Memory.deadLetters(DeadJobs)))
 )
 
-Task.run(task).pipe(
-  Effect.provide(Logger.layer([Logger.consoleJson])),
-  ErgonRuntime.runMain({ http: { port: Number(process.argv[2] ?? 0) } })
-)
+const [, , port, workers] = process.argv
+
+if (Workers.isWorker()) ErgonRuntime.runMain(Workers.serve([task]))
+else {
+  const run: Effect.Effect<unknown, unknown> = workers === undefined
+    ? Task.run(task)
+    : Workers.run(task, { count: Number(workers), entry: import.meta.filename })
+  run.pipe(
+    Effect.provide(Logger.layer([Logger.consoleJson])),
+    ErgonRuntime.runMain({ http: { port: Number(port) } })
+  )
+}
