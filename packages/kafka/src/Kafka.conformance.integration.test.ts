@@ -10,7 +10,8 @@ import { cluster, options } from "./test/mock.ts"
 class Out extends Connector.Sink<Out>()("out", Schema.Unknown) {}
 class Items extends Connector.Queue<Items>()("items", Schema.Unknown) {}
 
-const session = 3000
+// The mock lets the first member in after 3 s, and counts them as silence.
+const session = 4000
 
 /** Names that no other law uses. */
 const place = (() => {

@@ -47,7 +47,7 @@ await Services.describe([Lab.needs], "a broker that fails", () => {
       const run = yield* Effect.forkChild(Effect.provide(consume(books), source))
       const published = yield* Effect.forkChild(Effect.provide(publish(books, count), sink))
       // Shorter than the session, which nobody notices; longer than it, which costs what is in flight.
-      for (const [out, millis] of [[2000, 1500], [7000, 5000], [14_000, 1500]] as const) {
+      for (const [out, millis] of [[2000, 1500], [7000, 6000], [14_000, 1500]] as const) {
         yield* books.reached(out)
         yield* mock.freeze
         yield* Effect.sleep(millis)

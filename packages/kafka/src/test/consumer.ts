@@ -19,7 +19,7 @@ const task = Task.consumer("consume", Items, ({ id, metadata }) =>
     Task.policy({ loop: { concurrency: 64, ordering: "byKey", streaming: true }, fetch: { batch: { size: 200 } } })
   )
 
-const source = Kafka.source(Items, { group: "items", session: "3 seconds", heartbeat: "300 millis" }).pipe(
+const source = Kafka.source(Items, { group: "items", session: "4 seconds", heartbeat: "400 millis" }).pipe(
   Layer.provide(cluster(port))
 )
 

@@ -22,6 +22,7 @@ export interface Fetched {
   readonly partitions: ReadonlyMap<string, Partition>
   /** The high-water mark, in messages. */
   readonly most: () => number
+  readonly isFull: () => boolean
   /** Something was assigned, lost or handed over: there may be room. */
   readonly room: Signal
   readonly arrived: (messages: number) => void
@@ -65,11 +66,8 @@ export const fetching = (session: Fetched): Effect.Effect<never> =>
     const leaderOf = ({ index, topic }: Partition) => metadata.topics.get(topic)?.partitions[index]?.leader
     const loop = (node: number): Effect.Effect<never> =>
       Effect.forever(Effect.suspend(() => {
-        const most = session.most()
-        let buffered = 0
-        for (const partition of session.partitions.values()) buffered += partition.buffered
-        if (buffered >= most) return session.room.change(1000)
-        const share = Math.max(1, most / Math.max(1, session.partitions.size))
+        if (session.isFull()) return session.room.change(1000)
+        const share = Math.max(1, session.most() / Math.max(1, session.partitions.size))
         const asked: Array<Partition> = []
         let full = false
         for (const partition of session.partitions.values()) {

@@ -48,9 +48,8 @@ export class Session {
   since = Date.now()
   /** When the group last answered a heartbeat, or let us in. */
   beatAt = Date.now()
-  /** When a fetch was last answered, and how many messages it brought; the watchdog looks. */
+  /** When a fetch was last answered. */
   fetchedAt = Date.now()
-  received = 0
   /** Commits that are on their way for the first time: a drain waits for them. */
   committing = 0
   /** What failed last; `undefined` while all is well. */
@@ -105,10 +104,10 @@ export class Session {
         fetcher,
         partitions: session.partitions,
         most: options.most,
+        isFull: () => session.isFull,
         room,
         arrived: (messages) => {
           session.fetchedAt = Date.now()
-          session.received += messages
           session.problem = undefined
           if (messages > 0) room.wake()
         },
@@ -123,6 +122,13 @@ export class Session {
   /** Whether deliveries may be handed over. */
   get isStable(): boolean {
     return this.state === "stable"
+  }
+
+  /** Whether no more is fetched: enough waits here. */
+  get isFull(): boolean {
+    let buffered = 0
+    for (const partition of this.partitions.values()) buffered += partition.buffered
+    return buffered >= this.options.most()
   }
 
   /** Everything is lost, and nothing more happens. */

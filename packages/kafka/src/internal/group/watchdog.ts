@@ -18,7 +18,7 @@ export const watchdog = (session: Session): Effect.Effect<void> =>
     const { settings } = session
     const often = Math.min(1000, settings.session / 4)
     let lookAt = Date.now() + settings.watch
-    let suspect: Map<string, bigint> | undefined
+    let suspect: ReadonlyMap<string, bigint> = new Map()
     while (session.state !== "ended") {
       yield* Effect.sleep(often)
       const now = Date.now()
@@ -29,8 +29,9 @@ export const watchdog = (session: Session): Effect.Effect<void> =>
       }
       if (now < lookAt || !session.isStable) continue
       lookAt = now + settings.watch
-      const waiting = yield* stuck(session)
-      const still = [...waiting].find(([label, position]) => suspect?.get(label) === position)
+      // With enough waiting here, nothing is asked for.
+      const waiting = session.isFull ? new Map<string, bigint>() : yield* stuck(session)
+      const still = [...waiting].find(([label, position]) => suspect.get(label) === position)
       suspect = waiting
       if (still !== undefined) {
         session.end(new Reason.ConnectionLost({ message: `messages wait in ${still[0]} and none arrives` }))
@@ -49,7 +50,8 @@ const silence = (session: Session, now: number): string | undefined => {
   }
   if (session.state !== "stable") return undefined
   if (now - session.beatAt > timeout) return `the group has not answered a heartbeat for ${now - session.beatAt} ms`
-  const asks = [...session.partitions.values()].some(({ buffered, offsets }) => offsets !== undefined && buffered === 0)
+  const asks = !session.isFull &&
+    [...session.partitions.values()].some(({ buffered, offsets }) => offsets !== undefined && buffered === 0)
   if (asks && now - session.fetchedAt > Math.max(timeout, 3 * session.settings.maxWait)) {
     return `no fetch was answered for ${now - session.fetchedAt} ms`
   }
