@@ -42,6 +42,8 @@ export class LeaseKeeper {
   private readonly duration: number
   private readonly canExtend: boolean
   private fiber: Fiber.Fiber<ReadonlyArray<number>, SettleError> | undefined
+  // What the newest extension is for.
+  private extending: Array<Item> = []
 
   constructor(options: LeaseKeeperOptions) {
     this.options = options
@@ -73,6 +75,14 @@ export class LeaseKeeper {
     if (this.canExtend) this.held.delete(item)
   }
 
+  /** The same delivery once more: an extension that is on its way is for it as well. */
+  replace(old: Item, item: Item): void {
+    this.release(old)
+    this.hold(item)
+    const index = this.extending.indexOf(old)
+    if (index >= 0) this.extending[index] = item
+  }
+
   /** The run has ended: an extension that has not answered is not waited for. */
   close(): void {
     this.held.clear()
@@ -86,6 +96,7 @@ export class LeaseKeeper {
   private extendAll(): void {
     const items = Array.from(this.held).filter((item) => !item.lost)
     if (items.length === 0) return
+    this.extending = items
     const { source } = this.options
     const asked = this.options.watcher.now()
     const fiber = this.options.fork(Effect.suspend(() => source.extend!(items.map((item) => item.delivery))))

@@ -331,8 +331,7 @@ export class Loop implements Engine {
     again.transaction = item.transaction
     again.lost = item.lost
     this.signals.ended(item)
-    this.leases.release(item)
-    this.leases.hold(again)
+    this.leases.replace(item, again)
     this.settler.replace(item, again)
     this.intake.putFirst(again)
   }

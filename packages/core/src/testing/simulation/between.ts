@@ -21,6 +21,8 @@ export interface Between {
   readonly faults: Faults
   readonly time: Time
   readonly scheduler: ProcessScheduler
+  /** Calls that can't be interrupted, and go on. */
+  readonly resisting: { count: number }
   /** The longest a call takes that nothing is wrong with, in milliseconds. */
   readonly latency: number
   /** Ends the process at once, as a `kill -9` does. */

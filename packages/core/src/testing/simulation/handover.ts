@@ -45,6 +45,7 @@ export interface Handover {
   attempts: number
   runs: number
   active: number
+  scopes: number
   last: Ended | undefined
   decision: string | undefined
   retryAfter: number | undefined
@@ -84,6 +85,7 @@ export const make = (
   attempts: 0,
   runs: 0,
   active: 0,
+  scopes: 0,
   last: undefined,
   decision: undefined,
   retryAfter: undefined,

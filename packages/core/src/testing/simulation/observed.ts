@@ -12,11 +12,11 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import type { Decision } from "../../Decision.ts"
 import * as Delivery from "../../Delivery.ts"
-import type { Definition } from "../../internal/definition.ts"
+import type { Definition, Program } from "../../internal/definition.ts"
 import { saysLeaseLost } from "../../internal/engine/lease.ts"
 import type { Transaction } from "../../Transaction.ts"
 import type { Between } from "./between.ts"
-import { Dice } from "./chance.ts"
+import { chance, Dice } from "./chance.ts"
 import * as Handover from "./handover.ts"
 import { deliveryMark, outputMark } from "./watch.ts"
 
@@ -77,8 +77,30 @@ export const observed = (definition: Definition, between: Between, seed: number)
       nextDoubleUnsafe: () => dice.next(),
       nextIntUnsafe: () => dice.between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
     })
-    return running(one, () => program, processed)
+    return running(
+      one,
+      chance(seed, "scope", one.id, one.nth, attempt) < 0.2 ? () => scoped(one, program) : () => program,
+      processed
+    )
   }
+
+  /** Something in the scope of the attempt, which has to be closed before anything follows. */
+  const scoped = (one: Handover.Handover, program: Program): Program =>
+    Effect.andThen(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          one.scopes++
+        }),
+        () =>
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => {
+              one.scopes--
+            })
+          )
+      ),
+      program
+    ) as Program
 
   const source = (): Definition["from"] => {
     if (from._tag === "source") return from
@@ -125,7 +147,10 @@ export const observed = (definition: Definition, between: Between, seed: number)
         const own = one === undefined ?
           list :
           list.map((output) =>
-            Object.freeze({ ...output, metadata: Object.freeze({ ...output.metadata, [outputMark]: one.order }) })
+            Object.freeze({
+              ...output,
+              metadata: Object.freeze({ ...output.metadata, [outputMark]: watch.markOf(one) })
+            })
           )
         if (one !== undefined) { for (const output of own) watch.output(one, key.id, output) }
         return own

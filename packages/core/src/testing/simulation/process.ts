@@ -52,6 +52,7 @@ export class Process {
   private readonly spans = new Spans()
   private readonly fault: Fault | undefined
   private watch: Watch | undefined
+  private readonly resisting = { count: 0 }
   private crashed = false
   private interruptedAt: number | undefined
 
@@ -121,6 +122,7 @@ export class Process {
       faults: running.faults,
       time: running.time,
       scheduler: this.scheduler,
+      resisting: this.resisting,
       latency: running.latency,
       context: running.outside,
       cut: this.places.find(({ cut }) => cut !== undefined)?.cut,
@@ -245,7 +247,7 @@ export class Process {
     const quiet = () => this.running.runnable.waiting === 0
     await this.running.drive(quiet)
     // What resists its interruption goes on for as long as it takes.
-    const behind = () => watch.handovers.some((one) => one.active > 0)
+    const behind = () => this.resisting.count > 0 || watch.handovers.some((one) => one.active > 0)
     if (behind()) await this.running.drive(() => !behind() && quiet(), time.now + longestBehind)
     if (history.violation !== undefined || behind()) return
     const { alive } = this.scheduler

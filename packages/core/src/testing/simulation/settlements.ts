@@ -16,11 +16,15 @@ const disposedOf = (watch: Watch, one: Handover): boolean => {
   return (deadLetters === "discard" || deadLetters === "nowhere") && failed(watch, one)
 }
 
+/** How often it was delivered before, by the source or as far as the engine can know. */
+const deliveriesOf = (watch: Watch, one: Handover): number =>
+  one.delivery.deliveries + (watch.capabilities.deliveries === "engine" ? one.requeued : 0)
+
 /** Something of it failed, so that it may be given up or go back. */
 const failed = (watch: Watch, one: Handover): boolean => {
   const { deadline, maxDeliveries } = watch.facts
   const lease = watch.capabilities.lease
-  return one.troubled || one.hookFailed || one.undecodable || one.delivery.deliveries > maxDeliveries ||
+  return one.troubled || one.hookFailed || one.undecodable || deliveriesOf(watch, one) > maxDeliveries ||
     one.delivery.malformed !== undefined || (one.begun ?? watch.startedAt) + deadline <= watch.now() ||
     // A deadline stays within a lease that cannot be extended.
     (lease?.extend === false && watch.time.now >= one.leaseUntil - 1)
@@ -49,6 +53,9 @@ export const asked = (watch: Watch, one: Handover, { disposition, letter }: Sett
   if (one.active > 0 && !leftBehind(watch)) {
     watch.broken("settled last", one, `settled as ${what} while its program still runs`)
   }
+  if (one.scopes > 0 && !leftBehind(watch)) {
+    watch.broken("a scope ends with its attempt", one, `settled as ${what} before the scope of its program had closed`)
+  }
   one.tries++
   if (one.asked === undefined) {
     if (watch.capabilities.settlement === "watermark") {
@@ -73,6 +80,9 @@ const allowed = (watch: Watch, one: Handover, what: Settlement["disposition"]["_
     case "Requeue":
       if (!failed(watch, one) && one.decision !== "Requeue") {
         watch.broken("requeued for a reason", one, "requeued though nothing failed")
+      }
+      if (watch.local && !stopping(watch)) {
+        watch.broken("order by key", one, "sent back to the source, where it loses its place")
       }
       return
     case "Release": {

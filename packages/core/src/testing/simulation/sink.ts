@@ -67,16 +67,32 @@ export const faultySink = (between: Between, real: SinkService, id: string, lett
       const one = owners[index]
       const nth = one?.nth ?? 0
       watch.tell(one, `sends ${transaction.id} to ${id}`, "task", id)
+      if (letters && one !== undefined) watch.buries(one)
       const fault = faults.at("dispatch", transaction.id, nth, count(transaction, nth))
       if (fault !== undefined) watch.tell(one, `fault: the dispatch of ${transaction.id} ${fault.kind}`, id, id)
       return fault
     })
     const first = transactions[0]!
     const wait = lateness(chosen, faults.latency(latency, "dispatch", first.id, owners[0]?.nth ?? 0, 1))
-    const call = after(wait, send(transactions, inPart(chosen)))
+    const sending = after(wait, send(transactions, inPart(chosen)))
+    // Some clients can't be interrupted.
+    const call = chosen.some((fault) => fault?.kind === "late" && fault.value % 2 === 1)
+      ? resist(sending)
+      : sending
     const where = `${id} had confirmed ${first.id}`
     return faulty(between, decisive(chosen), where, call, (reason) => new DispatchError({ reason }))
   }
+
+  const resist = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.uninterruptible(Effect.suspend(() => {
+      between.resisting.count++
+      return Effect.ensuring(
+        call,
+        Effect.sync(() => {
+          between.resisting.count--
+        })
+      )
+    }))
 
   const answered = (
     transactions: ReadonlyArray<Transaction<unknown>>,

@@ -267,8 +267,8 @@ export const faultySource = (
           const first = ones[0]!
           const attempt = ++first.extensions
           const fault = faults.at("extend", first.id, first.nth, attempt)
+          watch.extends(ones)
           if (fault !== undefined) {
-            watch.extendsBadly = true
             watch.tell(first, `fault: the extension of leases ${fault.kind}`, "source", "source")
           }
           const call = Effect.map(
@@ -285,7 +285,11 @@ export const faultySource = (
               return Array.from(gone).toSorted((a, b) => a - b)
             }
           )
-          return faulty(between, fault, "an extension", call, (reason) => new SettleError({ reason }))
+          const asked = faulty(between, fault, "an extension", call, (reason) => new SettleError({ reason }))
+          return Effect.onExit(asked, (exit) =>
+            Effect.sync(() => {
+              if (Exit.isFailure(exit)) watch.extendedBadly(ones)
+            }))
         })
     })
   }

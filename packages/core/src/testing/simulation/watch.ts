@@ -5,6 +5,7 @@
  * The rules about settlements are in `settlements.ts`, those about the run as a whole in `runs.ts`.
  */
 import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type { Capabilities, FetchRequest } from "../../Connector.ts"
@@ -20,6 +21,8 @@ import type { Time } from "./time.ts"
 // which nobody sees and which goes along with every copy.
 export const deliveryMark = Symbol("@ergon/core/testing/delivery")
 export const outputMark = Symbol("@ergon/core/testing/output")
+
+const mostRuns = 10_000
 
 const marked = ({ metadata }: Transaction<unknown>, mark: symbol): number | undefined => {
   const order: unknown = Reflect.get(metadata, mark)
@@ -139,6 +142,7 @@ export class Watch {
   /** The lease of what is still being worked on must not run out while nothing keeps it from being extended. */
   private leaseHolds(one: Handover.Handover): void {
     if (this.capabilities.lease?.extend !== true || this.extendsBadly || one.asked !== undefined) return
+    if (one.toldLost !== undefined || one.lostAt < Infinity) return
     if (this.time.now > one.leaseUntil) this.broken("leases are extended", one, "its lease ran out, untended")
   }
 
@@ -250,9 +254,7 @@ export class Watch {
     this.acts(one, "in its exception step")
     this.tell(one, `runs the exception step of ${one.id}`, "task", "task")
     if (one.asked !== undefined) this.broken("nothing after the settlement", one, "its exception step ran afterwards")
-    if (one.hooks === 0 && one.toldLost !== undefined && one.toldLost < this.now() && one.lostWhileRunning) {
-      this.broken("nothing after a lost lease", one, "its exception step ran though its lease was known to be lost")
-    }
+    if (one.hooks === 0) this.routes(one, "its exception step ran")
     // What the engine holds for later comes again in the same delivery, though it may not be processed before it fails.
     const answered = one.hookAnswer !== undefined || (one.hookFailed && one.hooks >= this.facts.exceptionAttempts)
     if (answered && this.local && one.hookAnswer !== "Ack") {
@@ -267,13 +269,62 @@ export class Watch {
     one.troubled = true
   }
 
+  /** A dead letter is sent. */
+  buries(one: Handover.Handover): void {
+    if (one.hooks === 0) this.routes(one, "a dead letter was sent")
+  }
+
+  /** What was known to be lost when its program ended is not routed any further. */
+  private routes(one: Handover.Handover, what: string): void {
+    if (!one.lostWhileRunning || one.last === undefined || one.toldLost === undefined) return
+    if (one.last.at > one.toldLost) {
+      this.broken("nothing after a lost lease", one, `${what} though its lease was known to be lost`)
+    }
+  }
+
+  // Leases.
+
+  private badly: { readonly ones: ReadonlySet<Handover.Handover>; readonly at: number } | undefined
+
+  /** The engine asks for these leases to be extended. */
+  extends(ones: ReadonlyArray<Handover.Handover>): void {
+    const { badly, capabilities: { lease } } = this
+    this.badly = undefined
+    if (badly === undefined || lease === undefined || !this.exact || !ones.some((one) => badly.ones.has(one))) return
+    const waited = this.now() - badly.at
+    const most = Duration.toMillis(lease.duration) / 6
+    if (waited > most + 2) {
+      this.broken(
+        "leases are extended",
+        ones[0],
+        `a failed extension was tried again after ${waited} ms, not ${most} ms`
+      )
+    }
+  }
+
+  extendedBadly(ones: ReadonlyArray<Handover.Handover>): void {
+    this.extendsBadly = true
+    this.badly = { ones: new Set(ones), at: this.now() }
+  }
+
   // The sinks.
+
+  /** The mark of an output: a delivery that begins anew has other outputs, of the same ids. */
+  markOf(one: Handover.Handover): number {
+    return one.order * mostRuns + one.runs
+  }
+
+  private ofOutput(transaction: Transaction<unknown>): Handover.Handover | undefined {
+    const mark = marked(transaction, outputMark)
+    const one = mark === undefined ? undefined : this.handovers[Math.floor(mark / mostRuns)]
+    return one !== undefined && this.markOf(one) === mark ? one : undefined
+  }
 
   /** Whose output it is. */
   sent(sink: string, transaction: Transaction<unknown>): Handover.Handover | undefined {
     if (this.dead) return undefined
     const name = `${sink}|${transaction.id}`
-    const one = this.handovers[marked(transaction, outputMark) ?? -1]
+    const one = this.ofOutput(transaction)
     if (one === undefined) return undefined
     this.acts(one, "dispatched")
     if (one.asked !== undefined || (one.outcome !== undefined && this.capabilities.settlement !== "none")) {
@@ -292,7 +343,7 @@ export class Watch {
   confirmed(sink: string, transaction: Transaction<unknown>): void {
     if (this.dead) return
     const name = `${sink}|${transaction.id}`
-    const one = this.handovers[marked(transaction, outputMark) ?? -1]
+    const one = this.ofOutput(transaction)
     if (one?.outputs?.has(name) !== true) return
     one.outputs.set(name, "confirmed")
     one.lastConfirmed = this.now()
@@ -351,6 +402,7 @@ export class Watch {
   private retries(one: Handover.Handover): void {
     const { last } = one
     if (one.active > 0) this.broken("one attempt at a time", one, "begun again while its program still runs")
+    if (one.scopes > 0) this.broken("a scope ends with its attempt", one, "begun again before its scope had closed")
     // What the engine holds for later comes again in the same delivery: its attempts begin anew.
     if (last === undefined || this.local) return
     if (last.succeeded) return this.broken("processed once", one, "processed again though it had succeeded")

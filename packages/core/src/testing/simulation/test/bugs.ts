@@ -23,7 +23,8 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "acknowledge before the dispatch",
     file: engine("process"),
     from: "    slot.item!.result = exit.value\n    return dispatch(engine, slot)",
-    to: "    slot.item!.result = exit.value\n    if (slot.attempt > 1) return engine.finish(slot, \"succeeded\", Disposition.ack)\n    return dispatch(engine, slot)"
+    to:
+      "    slot.item!.result = exit.value\n    if (slot.attempt > 1) return engine.finish(slot, \"succeeded\", Disposition.ack)\n    return dispatch(engine, slot)"
   },
   {
     name: "forget what is held for later when the run drains",
@@ -58,13 +59,15 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "commit what was released",
     file: engine("settle"),
-    from: "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
+    from:
+      "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
     to: "if (item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {"
   },
   {
     name: "commit a requeue that a drain has cut short",
     file: engine("settle"),
-    from: "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
+    from:
+      "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
     to: "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\") {"
   },
   {
@@ -83,7 +86,8 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "a deadline leaves the work running",
     file: engine("attempt"),
     from: "  if (slot.fiber !== undefined) {\n    slot.fiber.interruptUnsafe()\n  } else",
-    to: "  if (slot.fiber !== undefined && reason === \"deadline\" && slot.step !== \"decode\") {\n    slot.fiber = undefined\n    engine.cutOff(slot)\n  } else if (slot.fiber !== undefined) {\n    slot.fiber.interruptUnsafe()\n  } else"
+    to:
+      "  if (slot.fiber !== undefined && reason === \"deadline\" && slot.step !== \"decode\") {\n    slot.fiber = undefined\n    engine.cutOff(slot)\n  } else if (slot.fiber !== undefined) {\n    slot.fiber.interruptUnsafe()\n  } else"
   },
   {
     name: "the deadline cuts the exception step, which runs twice",
@@ -95,7 +99,8 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "drop what was fetched beside a surplus that is given back at once",
     file: engine("fetch"),
     from: "    const kept = this.stopped ? 0 : Math.min(left, items.length)\n",
-    to: "    const kept = this.stopped ? 0 : Math.min(left, items.length)\n    for (let i = kept; i < items.length; i++) this.options.release(items[i]!)\n    if (this.options.plan.limit !== Infinity) items = items.slice(0, kept)\n"
+    to:
+      "    const kept = this.stopped ? 0 : Math.min(left, items.length)\n    for (let i = kept; i < items.length; i++) this.options.release(items[i]!)\n    if (this.options.plan.limit !== Infinity) items = items.slice(0, kept)\n"
   },
   {
     name: "retry a defect",
@@ -107,7 +112,8 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "release without telling the source",
     file: engine("settle"),
     from: "    if (item.kind === \"redelivered\") return this.options.confirmed([item])\n",
-    to: "    if (item.kind === \"redelivered\" || (item.kind === \"released\" && item.attempts > 0)) {\n      return this.options.confirmed([item])\n    }\n"
+    to:
+      "    if (item.kind === \"redelivered\" || (item.kind === \"released\" && item.attempts > 0)) {\n      return this.options.confirmed([item])\n    }\n"
   },
   {
     name: "a dispatch that was given up leaves the run without an end",
@@ -148,7 +154,13 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "what is held for later loses its lease",
     file: engine("loop"),
-    from: "    this.leases.hold(again)\n",
+    from: "    this.leases.replace(item, again)\n",
+    to: "    this.leases.release(item)\n"
+  },
+  {
+    name: "an extension on its way is not for the delivery that begins anew",
+    file: engine("lease"),
+    from: "if (index >= 0) this.extending[index] = item",
     to: ""
   },
   {
@@ -188,12 +200,6 @@ export const bugs: ReadonlyArray<Bug> = [
     to: "item.lost ||"
   },
   {
-    name: "a wait that was cut off goes on in the next transaction",
-    file: engine("attempt"),
-    from: "  } else if (slot.resume !== undefined) {\n    slot.resume = undefined\n    engine.cutOff(slot)",
-    to: "  } else if (slot.resume !== undefined) {\n    engine.cutOff(slot)"
-  },
-  {
     name: "end a run without asking once more",
     file: engine("fetch"),
     from: "if (!plan.streaming && this.startedQuiet && this.options.quiet()) {",
@@ -215,7 +221,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "the rate forgets the oldest start",
     file: engine("rate"),
     from: "while (this.starts[this.oldest]! + this.interval <= now) this.oldest++",
-    to: "while (this.starts[this.oldest]! + this.interval <= now + 2) this.oldest++"
+    to: "while (this.starts[this.oldest]! + this.interval * 0.75 <= now) this.oldest++"
   },
   {
     name: "one slot more while a program resists its interruption",
@@ -257,6 +263,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "the work that a stop cuts is told as done",
     file: engine("success"),
     from: "if (slot.cut === \"deadline\" || slot.cut === \"stop\") return engine.cutOff(slot)",
-    to: "if (slot.cut === \"deadline\") return engine.cutOff(slot)\n  if (slot.cut === \"stop\") return engine.finish(slot, \"succeeded\", Disposition.ack)"
+    to:
+      "if (slot.cut === \"deadline\") return engine.cutOff(slot)\n  if (slot.cut === \"stop\") return engine.finish(slot, \"succeeded\", Disposition.ack)"
   }
 ]

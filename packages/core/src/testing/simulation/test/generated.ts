@@ -114,7 +114,23 @@ const lettersOf: Making = {
     })
 }
 
-const ratesOf = (dice: Dice): Rates => dice.pick([everything, everything, everything, network, none])
+/** Leases get lost, and little else goes wrong. */
+const leases: Rates = {
+  deliver: { leaseLost: 0.4, doubled: 0.05 },
+  extend: { fails: 0.15, hangs: 0.05 },
+  dispatch: { late: 0.1, fails: 0.05 },
+  run: { interrupted: 0.2 }
+}
+
+/** The process is told to stop, again and again. */
+const stops: Rates = {
+  fetch: { surplus: 0.2, late: 0.05 },
+  dispatch: { late: 0.2, failsInPart: 0.1 },
+  settle: { failsInPart: 0.1, late: 0.05 },
+  run: { interrupted: 0.8, crashes: 0.1 }
+}
+
+const ratesOf = (dice: Dice): Rates => dice.pick([everything, everything, everything, leases, stops, network, none])
 
 export interface Generated {
   readonly spec: Spec

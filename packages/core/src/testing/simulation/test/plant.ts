@@ -50,7 +50,11 @@ export const hunt = async (bug: Bug, options: { readonly seeds: number; readonly
   const directory = await planted(bug)
   try {
     const seeds = path.join(directory, "src/testing/simulation/test/first.ts")
-    const { output } = await run(process.execPath, ["--conditions=@ergon/source", seeds, String(options.seeds)], directory)
+    const { output } = await run(
+      process.execPath,
+      ["--conditions=@ergon/source", seeds, String(options.seeds)],
+      directory
+    )
     const found = /^found (\d+) (.*)$/m.exec(output)
     if (found === null && !/^none$/m.test(output)) throw new Error(`${bug.name}: ${output}`)
     const survives = options.tests ? await passes(directory) : undefined

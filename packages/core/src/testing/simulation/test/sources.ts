@@ -11,7 +11,17 @@ import * as PushSource from "../../PushSource.ts"
 import * as WatermarkSource from "../../WatermarkSource.ts"
 import type { Dice } from "../chance.ts"
 
-export const kinds = ["native", "plain", "leased", "short lease", "total", "push", "watermark", "none"] as const
+export const kinds = [
+  "native",
+  "plain",
+  "leased",
+  "leased",
+  "short lease",
+  "total",
+  "push",
+  "watermark",
+  "none"
+] as const
 export type Kind = (typeof kinds)[number]
 
 export const keyOf = (transaction: Transaction.Transaction<unknown>): string => `key-${transaction.metadata.key}`
@@ -38,7 +48,7 @@ export const storage = (kind: Kind, dice: Dice, keyed: boolean): Effect.Effect<S
       cut: topic.revokeAll
     }))
   }
-  const lease = kind === "leased" || kind === "short lease" ? dice.pick([1_000, 5_000, 30_000]) : undefined
+  const lease = kind === "leased" || kind === "short lease" ? dice.pick([300, 1_000, 5_000, 30_000]) : undefined
   return Effect.map(Clock.Clock, (clock) => {
     const store = new Store({
       clock,
