@@ -130,9 +130,9 @@ export class Connection {
     }
   }
 
-  /** Sends a command whose outcome nobody waits for. */
-  post(args: ReadonlyArray<string>): Promise<unknown> {
-    return this.ask(args, this.settings.commandTimeout).catch(() => undefined)
+  /** Sends a command outside of any fiber; says whether it was answered. */
+  post(args: ReadonlyArray<string>): Promise<boolean> {
+    return this.ask(args, this.settings.commandTimeout).then(() => true, () => false)
   }
 
   /** Ends it; what is in flight fails, and so does what comes later. */

@@ -209,11 +209,11 @@ export class Group {
     return Effect.map(this.eval(scripts.move, this.allKeys, this.moveArgs(moves)), placesOf)
   }
 
-  /** Gives back what nobody was handed. Nobody waits for it: what stays held comes back after its lease. */
-  giveBack(receipts: ReadonlyArray<Receipt>): void {
+  /** Gives back what nobody was handed; says whether that is done. */
+  giveBack(receipts: ReadonlyArray<Receipt>): Promise<boolean> {
     const args = this.moveArgs(receipts.map((receipt) => ({ receipt, to: "again", raise: false })))
     const keys = this.allKeys
-    void this.connection.post(["EVAL", scripts.move.lua, String(keys.length), ...keys, ...args])
+    return this.connection.post(["EVAL", scripts.move.lua, String(keys.length), ...keys, ...args])
   }
 
   private get allKeys(): ReadonlyArray<string> {

@@ -81,7 +81,7 @@ export class Reader {
         Effect.suspend(() => {
           if (this.isClosed) return Effect.succeed(nothing)
           const taken = looks || this.lostAnswers || this.now >= this.nextLook
-            ? this.take(max, this.now >= until, restore)
+            ? this.take(max, looks, this.now >= until, restore)
             : Effect.succeed(nothing)
           return Effect.flatMap(taken, (found) => {
             const left = until - this.now
@@ -105,33 +105,49 @@ export class Reader {
   giveBack(found: ReadonlyArray<Found>): void {
     if (found.length === 0) return
     this.isAgainBusy = true
-    this.group.giveBack(found.map(({ count, id, which }) => new Receipt(which, id, count, undefined, 0)))
+    void this.group.giveBack(found.map(({ count, id, which }) => new Receipt(which, id, count, undefined, 0))).then(
+      (isDone) => {
+        if (!isDone) this.lostAnswers = true
+      }
+    )
   }
 
-  /** Everything but a wait: what was lost, what nobody settled, what is there. */
-  private take(max: number, last: boolean, restore: Restore): Read {
-    return Effect.gen({ self: this }, function*() {
-      const found = [...yield* this.recover(restore)]
-      this.giveBack(found.splice(max))
-      if (found.length < max && this.now >= this.nextLook) found.push(...yield* this.tend(max - found.length, restore))
-      if (found.length < max) found.push(...yield* this.look(max - found.length, restore))
-      if (found.length > 0 || !last) return found
-      // Empty is what the source says: also of what has become due since.
-      found.push(...yield* this.tend(max, restore))
-      if (found.length === 0 && this.isAgainBusy) found.push(...yield* this.look(max, restore))
-      return found
+  /** Everything but a wait: what was lost, what nobody settled, and what is there unless a wait looks at that next. */
+  private take(max: number, looks: boolean, last: boolean, restore: Restore): Read {
+    return Effect.suspend(() => {
+      const found: Array<Found> = []
+      return Effect.gen({ self: this }, function*() {
+        found.push(...yield* this.recover(restore))
+        this.giveBack(found.splice(max))
+        if (found.length < max && this.now >= this.nextLook) yield* this.tend(max, found, restore)
+        if (found.length < max && (looks || last)) yield* this.look(max, found, restore)
+        if (found.length > 0 || !last) return found
+        // Empty is what the source says: also of what has become due since.
+        yield* this.tend(max, found, restore)
+        if (found.length === 0 && this.isAgainBusy) yield* this.look(max, found, restore)
+        return found
+      }).pipe(Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) return
+          if (Exit.hasInterrupts(exit)) this.giveBack(found)
+          else this.lostAnswers = true
+        })
+      ))
     })
   }
 
-  /** What is there now. */
-  private look(max: number, restore: Restore): Read {
+  /** Adds what is there now. */
+  private look(max: number, found: Array<Found>, restore: Restore): Effect.Effect<void, RedisError> {
+    const left = max - found.length
+    const add = (more: ReadonlyArray<Found>) => void found.push(...more)
     if (!this.isAgainBusy) {
-      return Effect.map(this.ask([2, 1], max, undefined, restore), (found) => this.atMost(found, max))
+      return Effect.map(this.ask([2, 1], left, undefined, restore), (more) => add(this.atMost(more, left)))
     }
-    return Effect.flatMap(this.ask([2], max, undefined, restore), (first) => {
-      if (first.length >= max) return Effect.succeed(first)
+    return Effect.flatMap(this.ask([2], left, undefined, restore), (first) => {
+      add(first)
+      if (found.length >= max) return Effect.void
       this.isAgainBusy = false
-      return Effect.map(this.ask([1], max - first.length, undefined, restore), (rest) => [...first, ...rest])
+      return Effect.map(this.ask([1], max - found.length, undefined, restore), add)
     })
   }
 
@@ -190,21 +206,23 @@ export class Reader {
     })
   }
 
-  private tend(max: number, restore: Restore): Read {
+  /** Looks after the group, and adds what was claimed. */
+  private tend(max: number, found: Array<Found>, restore: Restore): Effect.Effect<void, RedisError> {
     return Effect.suspend(() => {
+      const left = max - found.length
       this.nextLook = this.now + this.options.poll
-      return Effect.matchEffect(restore(this.group.tend(max)), {
-        onFailure: (error) => {
-          this.lostAnswers = true
-          return Effect.fail(error)
-        },
-        onSuccess: ({ claimed, dueIn, moved }) => {
+      return Effect.map(
+        Effect.onExit(restore(this.group.tend(left)), (exit) =>
+          Effect.sync(() => {
+            if (Exit.isFailure(exit)) this.lostAnswers = true
+          })),
+        ({ claimed, dueIn, moved }) => {
+          found.push(...claimed)
           if (moved > 0) this.isAgainBusy = true
-          if (claimed.length >= max) this.nextLook = 0
+          if (claimed.length >= left) this.nextLook = 0
           else if (dueIn !== undefined) this.dueIn(dueIn)
-          return Effect.succeed(claimed)
         }
-      }).pipe(Effect.onInterrupt(() => Effect.sync(() => void (this.lostAnswers = true))))
+      )
     })
   }
 

@@ -50,11 +50,10 @@ export const openSource = (
     const { keys, lease } = group.options
     const held = new Map<string, Receipt>()
     let isClosed = false
-    const reader = new Reader(group, clock, {
-      poll,
-      patience,
-      isKnown: ({ count, id, which }) => held.get(`${which}:${id}`)?.count === count
-    })
+    const isKnown = ({ count, id, which }: Pick<Found, "which" | "id" | "count">) =>
+      held.get(`${which}:${id}`)?.count === count
+    const reader = new Reader(group, clock, { poll, patience, isKnown })
+    let forgotten = 0
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         isClosed = true
@@ -97,6 +96,8 @@ export const openSource = (
 
     /** Leases that ran out unsettled are nobody's to remember. */
     const forget = (at: number) => {
+      if (at < forgotten + poll) return
+      forgotten = at
       for (const receipt of held.values()) if (receipt.until <= at) settled(receipt, "lost")
     }
 
@@ -110,9 +111,10 @@ export const openSource = (
           onSuccess: (found) => {
             // Closing has given it back.
             if (isClosed) return Effect.succeed(none)
-            kept = found
+            // Two reads that were asked at once may bring the same.
+            kept = found.filter((one) => !isKnown(one))
             const until = now() + lease
-            return Effect.succeed(found.map((one) => handOver(one, until)))
+            return Effect.succeed(kept.map((one) => handOver(one, until)))
           }
         }).pipe(
           // What nobody was there to take any more goes back at once.
