@@ -58,15 +58,15 @@ export interface SourceOptions {
  * row where there is none. The place moves on when everything before it is done, with the next commit. One reader of a
  * cursor reads at a time, in order; others stand by and go on after `lease`.
  *
- * A row is read once all transactions that were writing to the table when it was seen have ended (PostgreSQL: to this
- * table, by its locks; MariaDB and MySQL: in the whole server, for which the user needs the privilege `PROCESS`). A
- * transaction that stays open holds back what was inserted after it began to write. Worst-case wait of a row: `settling`,
- * the longest transaction that was writing when it was seen, and `poll`.
+ * A row is read once nobody can commit one before it: in PostgreSQL once all transactions have ended that were writing to
+ * the table when it was seen, by its locks; in MariaDB and MySQL once no row before it is locked by who wrote it. So a
+ * transaction that stays open holds back what comes behind its rows. Worst-case wait of a row: `settling`, the longest
+ * transaction that was writing when it was seen, and `poll`.
  *
  * **Gotchas**
  * Rows that are deleted before they are read are not seen. A rolled-back id leaves a gap, which costs nothing. Fails with
- * `SetupError`: no such table or column, a cursor that is not unique or may be NULL, a missing privilege, a cursor that
- * was kept in another order.
+ * `SetupError`: no such table or column, a cursor that is not unique or may be NULL, a view in PostgreSQL without
+ * `settling`.
  *
  * **Example** (Every row once)
  * ```ts import.meta.vitest

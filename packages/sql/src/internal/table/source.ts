@@ -45,12 +45,12 @@ export interface TableReading {
   readonly by: ReadonlyArray<string>
   readonly cursor: Cursor
   readonly horizon: Horizon | undefined
-  /** At most `max` rows behind a position, and up to another one. */
+  /** At most `max` rows behind a position, and up to another one; fewer where somebody is writing there. */
   readonly page: (
     behind: Position | undefined,
     upTo: Position | undefined,
     max: number
-  ) => Effect.Effect<ReadonlyArray<ReadRow>, SqlError>
+  ) => Effect.Effect<{ readonly rows: ReadonlyArray<ReadRow>; readonly isBlocked: boolean }, SqlError>
   readonly waiting: (behind: Position | undefined) => Effect.Effect<number, SqlError>
   /** Milliseconds each. */
   readonly lease: number
@@ -62,6 +62,8 @@ class Tenure {
   position: Position | undefined
   safe: Position | undefined
   rows: Array<ReadRow> = []
+  /** Since when somebody has been writing where it would read on. */
+  blockedAt: number | undefined
   handedOver = 0
   moved = 0
   isOver = false
@@ -197,10 +199,11 @@ export const openTableSource = (
     }
     const keep = (one: Tenure, upTo: Position | undefined, max: number) => {
       const size = Math.max(max, leastPage)
-      return Effect.map(page(one.position, upTo, size), (rows) => {
+      return Effect.map(page(one.position, upTo, size), ({ isBlocked, rows }) => {
         one.rows = Array.from(rows)
         one.position = rows.at(-1)?.position ?? one.position
-        if (rows.length < size) one.safe = undefined
+        one.blockedAt = isBlocked ? one.blockedAt ?? now() : undefined
+        if (rows.length < size && !isBlocked) one.safe = undefined
       })
     }
 
@@ -230,12 +233,11 @@ export const openTableSource = (
         })
       })
     const rest = (max: number, last: number) => {
-      const mark = tenure === undefined ? undefined : horizon?.marked
       // Whether there is something is not known before a mark has settled: also a fetch that waits for nothing asks.
-      const patient = mark === undefined ? last : Math.max(last, mark.countAt + grace)
-      const left = patient - now()
+      const openUntil = tenure === undefined ? undefined : horizon?.marked?.countAt ?? tenure.blockedAt
+      const left = (openUntil === undefined ? last : Math.max(last, openUntil + grace)) - now()
       if (left <= 0) return Effect.succeed(none)
-      const pause = mark === undefined ? poll : Math.max(1, Math.min(poll, Math.max(mark.countAt - now(), markPoll)))
+      const pause = openUntil === undefined ? poll : Math.max(1, Math.min(poll, Math.max(openUntil - now(), markPoll)))
       const waited = clock.sleep(Duration.millis(Math.min(pause, left)))
       return Effect.flatMap(Effect.raceFirst(waited, Deferred.await(ending)), () => look(max, last))
     }

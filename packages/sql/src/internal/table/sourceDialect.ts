@@ -43,14 +43,20 @@ export interface SourceDialect {
   readonly compare: (columns: ReadonlyArray<Found>, op: ">" | "<=", position: Position, n: number) => Bound
   /**
    * The transactions that are writing to the table now, so that they may hold rows that nobody else sees yet; by a name
-   * that no other one will have. `undefined` where one writes at a time.
+   * that no other one will have. `undefined` where one writes at a time, and where `locking` tells.
    */
   readonly writers:
     | ((sql: Client.SqlClient, table: string) => Effect<ReadonlyArray<string>, SqlError>)
     | undefined
-  /** What `writers` needs that is not given, if that is why it fails. */
-  readonly needs: (error: SqlError) => string | undefined
-  /** How long to wait before asking for the writers, unless the options say; milliseconds. */
+  /**
+   * How rows are read where they tell themselves that somebody has written and not committed: what is put behind the
+   * statement, and whether it has failed for that. Nothing waits.
+   */
+  readonly locking: {
+    readonly text: (server: string) => string
+    readonly isBlocked: (error: SqlError) => boolean
+  } | undefined
+  /** How long a row is there before rows up to it are read, unless the options say; milliseconds. */
   readonly settling: number
   readonly cursors: {
     readonly create: string

@@ -7,7 +7,7 @@
  *
  * `settling` passes, so that who has taken a lower value shows that he writes; then the transactions that are writing are
  * counted; once they have all ended, whatever they have written before the mark is visible. Who begins later takes higher
- * values. Where nobody says who writes, `settling` alone has to be longer than any transaction.
+ * values. Where nobody says who writes, rows tell it as they are read, or `settling` has to be longer than any transaction.
  */
 import * as Effect from "effect/Effect"
 import type { SqlError } from "../effectSql.ts"

@@ -1,11 +1,10 @@
 /**
- * Reading behind a cursor in MariaDB and MySQL. Ids are taken before they are committed, and nobody tells which tables a
- * transaction writes to: those that are open in the whole server and have locked or changed something count.
+ * Reading behind a cursor in MariaDB and MySQL. Ids are taken before they are committed. A row that is written and not
+ * committed is locked, and a read that locks meets it in its place: it is told so at once, and reads up to there.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import { longestId, quoted } from "../mysql/names.ts"
-import { numberOf } from "../mysql/sqlError.ts"
 import type { Found, SourceDialect } from "./sourceDialect.ts"
 
 /** How a text becomes a value of the column's type again. */
@@ -69,18 +68,12 @@ export const mysqlSource: SourceDialect = {
       params: [first.value, ...params]
     }
   },
-  writers: (sql) =>
-    Effect.map(
-      sql<{ id: string }>`SELECT CONCAT(trx_id, '/', trx_mysql_thread_id, '/', trx_started) AS id
-        FROM information_schema.INNODB_TRX
-        WHERE trx_mysql_thread_id <> CONNECTION_ID() AND (trx_lock_structs > 0 OR trx_rows_modified > 0)`,
-      (rows) => rows.map(({ id }) => id)
-    ),
-  needs: ({ reason: { cause } }) =>
-    numberOf(cause) === 1227
-      ? "the user may not see the transactions of others: GRANT PROCESS ON *.* to it, or give `settling`"
-      : undefined,
-  // The server tells of its transactions as they were a tenth of a second ago.
+  writers: undefined,
+  locking: {
+    text: (server) => server === "MariaDB" ? " LOCK IN SHARE MODE NOWAIT" : " FOR SHARE NOWAIT",
+    isBlocked: ({ reason: { _tag } }) => _tag === "LockTimeoutError"
+  },
+  // Between taking an id and writing the first row under it.
   settling: 250,
   cursors: {
     create: `CREATE TABLE IF NOT EXISTS ergon_cursors (

@@ -51,7 +51,7 @@ export const postgresSource: SourceDialect = {
             OR relation IN (SELECT relid FROM pg_partition_tree(to_regclass(${quoted(table)}))))`,
       (rows) => rows.map(({ id }) => id)
     ),
-  needs: () => undefined,
+  locking: undefined,
   settling: 0,
   cursors: {
     create: `CREATE TABLE IF NOT EXISTS ergon_cursors (

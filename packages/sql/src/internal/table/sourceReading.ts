@@ -81,21 +81,37 @@ export const openReading = (
     yield* catalogue.alone(sql, sql.unsafe(dialect.cursors.create))
     if (!(yield* cursor.isThere)) yield* cursor.add(options.from === "end" ? yield* last(undefined) : undefined)
 
+    const { locking } = dialect
     const clock = yield* Clock.Clock
     const settling = options.settling ?? dialect.settling
     return {
       table,
       by: names,
       cursor,
-      horizon: writers === undefined && settling === 0
+      horizon: writers === undefined && locking === undefined && settling === 0
         ? undefined
         : new Horizon({ settling, last, writers, now: () => clock.currentTimeMillisUnsafe() }),
       page: (behind, upTo, max) => {
-        const { params, text } = statements.page(behind, upTo, max)
-        return Effect.map(
-          sql.unsafe<Record<string, unknown>>(text, params),
-          (rows) => rows.map((row) => statements.read(row))
-        )
+        const lock = locking === undefined || upTo === undefined ? "" : locking.text(name)
+        const read = (max: number) => {
+          const { params, text } = statements.page(behind, upTo, max)
+          return Effect.map(
+            sql.unsafe<Record<string, unknown>>(`${text}${lock}`, params),
+            (rows) => rows.map((row) => statements.read(row))
+          )
+        }
+        const upToLocked = (max: number): ReturnType<TableReading["page"]> =>
+          Effect.catchTag(
+            Effect.map(read(max), (rows) => ({ rows, isBlocked: false })),
+            "SqlError",
+            (error) =>
+              locking?.isBlocked(error) !== true
+                ? Effect.fail(error)
+                : max === 1
+                ? Effect.succeed({ rows: [], isBlocked: true })
+                : Effect.map(upToLocked(Math.ceil(max / 8)), ({ rows }) => ({ rows, isBlocked: true }))
+          )
+        return upToLocked(max)
       },
       waiting: (behind) => {
         const { params, text } = statements.count(behind)
@@ -125,7 +141,7 @@ const writersOf = (
   dialect: SourceDialect,
   { settling, table }: ReadingOptions,
   { isView }: Description
-): Effect.Effect<Effect.Effect<ReadonlyArray<string>, SqlError> | undefined, SqlError | SetupError> => {
+): Effect.Effect<Effect.Effect<ReadonlyArray<string>, SqlError> | undefined, SetupError> => {
   if (dialect.writers === undefined) return Effect.undefined
   if (isView) {
     return settling !== undefined
@@ -137,13 +153,7 @@ const writersOf = (
         })
       )
   }
-  const writers = dialect.writers(sql, table)
-  const refused = (error: SqlError): Effect.Effect<undefined, SqlError | SetupError> => {
-    const problem = dialect.needs(error)
-    if (problem === undefined) return Effect.fail(error)
-    return settling !== undefined ? Effect.undefined : Effect.fail(new SetupError({ table, problem }))
-  }
-  return Effect.catchTag(Effect.as(writers, writers), "SqlError", refused)
+  return Effect.succeed(dialect.writers(sql, table))
 }
 
 interface StatementOptions {

@@ -44,7 +44,7 @@ export const sqliteSource: SourceDialect = {
     params: position
   }),
   writers: undefined,
-  needs: () => undefined,
+  locking: undefined,
   settling: 0,
   cursors: {
     create: `CREATE TABLE IF NOT EXISTS ergon_cursors (
