@@ -10,9 +10,8 @@ import {
 import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
 import { cap } from "./cap.ts"
 
-export const bare = async (broker: string, name: string): Promise<Contender> => {
-  // The mock broker keeps a member that has left until its session ends: each time another group on another topic.
-  let rounds = 0
+/** `topic` is the name of the group too. */
+export const bare = async (broker: string, topic: string): Promise<Contender> => {
   const producer = await cap(
     new Producer({
       clientId: "bare",
@@ -24,7 +23,7 @@ export const bare = async (broker: string, name: string): Promise<Contender> => 
   const send = async (numbers: ReadonlyArray<number>): Promise<void> => {
     await producer.send({
       messages: numbers.map((n) => ({
-        topic: `${name}-${rounds}`,
+        topic,
         key: `k-${n % 256}`,
         value: JSON.stringify(payload(n))
       })),
@@ -33,7 +32,6 @@ export const bare = async (broker: string, name: string): Promise<Contender> => 
   }
   /** Tells the numbers of each commit. */
   const consuming = async (began: () => void, settled: (numbers: ReadonlyArray<number>) => void) => {
-    const topic = `${name}-${rounds++}`
     const consumer = await cap(
       new Consumer({
         groupId: topic,
