@@ -3,9 +3,10 @@
  *
  *     npx node --conditions=@ergon/source examples/src/observability/draw.ts             draws what was recorded
  *     npx node --conditions=@ergon/source examples/src/observability/draw.ts --record    runs them anew before, two minutes
+ *                                                                              (`--traces`: only the first, seconds)
  *     npx dprint fmt examples/src/observability/recorded.json
  *
- * The trace is the one of an order of main.ts, as its receiver got it. The curves are the answers of a Prometheus that
+ * The traces are those of two orders of main.ts, as its receiver got them. The curves are the answers of a Prometheus that
  * scraped busy.ts to the queries of the dashboard that a new project gets.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -42,24 +43,35 @@ const shown = [
 const day = 120
 const step = 2
 
-/** The trace of the order that was tried again. Times begin with it; ids are numbers, as they say nothing. */
-const trace = Effect.gen(function*() {
-  const receiver = yield* Receiver.make
-  yield* shop({ otlp: { endpoint: receiver.url } }).pipe(Effect.provide(Logger.layer([])))
+/** The trace of one order. Times begin with it; ids are numbers, as they say nothing. */
+const traceOf = (receiver: Receiver.Receiver, order: string) => {
   const first = receiver.spans.find(({ attributes, name }) =>
-    name === "transaction place" && attributes["messaging.message.id"] === "order-1"
+    name === "transaction place" && attributes["messaging.message.id"] === order
   )
   const spans = receiver.spans.filter(({ traceId }) => traceId === first?.traceId).toSorted((a, b) => a.start - b.start)
   const from = spans[0]?.start ?? 0
+  const since = (time: number): number => Math.round((time - from) * 1000) / 1000
   const ids = new Map(spans.map(({ spanId }, index) => [spanId, `${index}`]))
-  return spans.map((span) => ({
-    ...span,
-    traceId: "order-1",
-    spanId: ids.get(span.spanId) ?? "",
-    parentSpanId: span.parentSpanId === undefined ? undefined : ids.get(span.parentSpanId),
-    start: span.start - from,
-    end: span.end - from
-  }))
+  return {
+    spans: spans.map((span) => ({
+      ...span,
+      traceId: order,
+      spanId: ids.get(span.spanId) ?? "",
+      parentSpanId: span.parentSpanId === undefined ? undefined : ids.get(span.parentSpanId),
+      start: since(span.start),
+      end: since(span.end)
+    })),
+    lines: receiver.lines.flatMap((line) => {
+      const spanId = ids.get(line.spanId)
+      return spanId === undefined ? [] : [{ ...line, spanId, at: since(line.at) }]
+    })
+  }
+}
+
+const traces = Effect.gen(function*() {
+  const receiver = yield* Receiver.make
+  yield* shop({ otlp: { endpoint: receiver.url } }).pipe(Effect.provide(Logger.layer([])))
+  return { retried: traceOf(receiver, "order-1"), redelivered: traceOf(receiver, "order-4") }
 }).pipe(Effect.scoped)
 
 const named = (format: string, labels: { readonly [name: string]: string }): string =>
@@ -96,13 +108,16 @@ const panels = Effect.gen(function*() {
     }))
 }).pipe(Effect.scoped)
 
+const read = Effect.suspend(() =>
+  Schema.decodeUnknownEffect(Schema.fromJsonString(Recorded))(readFileSync(recorded, "utf8"))
+)
+
 Effect.gen(function*() {
   if (process.argv.includes("--record")) {
-    const data = { trace: yield* trace, panels: yield* panels }
-    writeFileSync(recorded, `${JSON.stringify(data)}\n`)
+    const curves = process.argv.includes("--traces") ? (yield* read).panels : yield* panels
+    writeFileSync(recorded, `${JSON.stringify({ ...(yield* traces), panels: curves })}\n`)
   }
-  const data = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Recorded))(readFileSync(recorded, "utf8"))
-  for (const [name, picture] of Object.entries(drawn(data))) {
+  for (const [name, picture] of Object.entries(drawn(yield* read))) {
     writeFileSync(join(root, "docs/images", `${name}.svg`), picture)
   }
 }).pipe(NodeRuntime.runMain)

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { drawn, Recorded } from "./drawn.ts"
 import { widthOf } from "./picture.ts"
+import { tree } from "./tree.ts"
 
 const recorded = Schema.decodeUnknownSync(Schema.fromJsonString(Recorded))(
   readFileSync(join(import.meta.dirname, "recorded.json"), "utf8")
@@ -31,6 +32,11 @@ const boxesOf = (picture: string): ReadonlyArray<Box> =>
 describe("the pictures of docs/observability", () => {
   it.each(pictures)("$name is drawn from what was recorded", ({ name, picture }) => {
     assert.strictEqual(readFileSync(join(import.meta.dirname, `../../../docs/images/${name}.svg`), "utf8"), picture)
+  })
+
+  it("stand beside the tree of the same trace", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/observability/README.md"), "utf8")
+    assert.include(page, `\n${tree(recorded.retried.spans, recorded.retried.lines)}\n`)
   })
 
   it("shows panels that the dashboard has", () => {

@@ -3,8 +3,8 @@ import { Schema } from "effect"
 import { charts } from "./charts.ts"
 import { waterfall } from "./waterfall.ts"
 
-export const Recorded = Schema.Struct({
-  trace: Schema.Array(Schema.Struct({
+const Trace = Schema.Struct({
+  spans: Schema.Array(Schema.Struct({
     service: Schema.String,
     traceId: Schema.String,
     spanId: Schema.String,
@@ -15,6 +15,18 @@ export const Recorded = Schema.Struct({
     attributes: Schema.Record(Schema.String, Schema.String),
     error: Schema.optional(Schema.String)
   })),
+  lines: Schema.Array(Schema.Struct({
+    spanId: Schema.String,
+    at: Schema.Number,
+    level: Schema.String,
+    text: Schema.String
+  }))
+})
+
+export const Recorded = Schema.Struct({
+  /** An order that is tried again, and one that is delivered twice. */
+  retried: Trace,
+  redelivered: Trace,
   panels: Schema.Array(Schema.Struct({
     title: Schema.String,
     unit: Schema.String,
@@ -25,8 +37,9 @@ export const Recorded = Schema.Struct({
   }))
 })
 
-export const drawn = ({ panels, trace }: typeof Recorded.Type) => ({
-  trace: waterfall("order-1", trace),
+export const drawn = ({ panels, redelivered, retried }: typeof Recorded.Type) => ({
+  trace: waterfall("order-1", retried.spans),
+  redelivered: waterfall("order-4", redelivered.spans),
   dashboard: charts(
     "Panels of the dashboard over two minutes",
     "Six panels of the task ship: orders come faster from second 30 to 50 and the backlog grows; from second 70 to 90 the carrier is busy and attempts are repeated.",

@@ -30,16 +30,19 @@ const rowsOf = (spans: ReadonlyArray<Span>): ReadonlyArray<Row> => {
 
 const took = (millis: number): string => millis >= 10 ? `${Math.round(millis)} ms` : `${millis.toFixed(1)} ms`
 
-/** What stands behind a bar: how long it took, and what is worth saying about it. */
-const labelOf = ({ attributes, end, error, start }: Span): string => {
+/** What stands behind a bar: how long it took, and what is worth saying about it, as far as there is room. */
+const labelOf = ({ attributes, end, error, start }: Span, room = Infinity): string => {
   const attempts = Number(attributes["ergon.attempts"] ?? 1)
-  const outcome = attributes["ergon.outcome"]
+  const type = attributes["error.type"]
   const notes = [
-    outcome === undefined ? undefined : attempts > 1 ? `${outcome}, ${attempts} attempts` : outcome,
-    outcome === undefined ? attributes["ergon.disposition"] : undefined,
-    error === undefined ? undefined : attributes["error.type"] === "timeout" ? "timed out" : error
+    attributes["ergon.outcome"] ?? attributes["ergon.disposition"],
+    attempts > 1 ? `${attempts} attempts` : undefined,
+    Number(attributes["ergon.deliveries"] ?? 0) > 0 ? "delivered before" : undefined
   ]
-  return [took(end - start), ...notes.filter((note) => note !== undefined)].join(" · ")
+  const said = [took(end - start), ...notes.filter((note) => note !== undefined)].join(" · ")
+  if (error === undefined) return said
+  const whole = `${said} · ${type === "timeout" ? "timed out" : error}`
+  return widthOf(whole, size) <= room ? whole : `${said} · ${type ?? error}`
 }
 
 /** `name`: whose trace it is. */
@@ -83,7 +86,7 @@ export const waterfall = (name: string, spans: ReadonlyArray<Span>): string => {
       words({
         x: end + 6,
         y: middle + 4,
-        text: fitted(labelOf(span), size, width - end - 14),
+        text: fitted(labelOf(span, width - end - 14), size, width - end - 14),
         look: span.error === undefined ? "note" : "note wrong"
       })
     ]
