@@ -26,10 +26,15 @@ const imported = async (): Promise<Driver> => {
 
 /** Loads `@effect/sql-pg`. What is broken in it, rather than missing, is a defect. */
 export const load = (from: () => Promise<Driver> = imported): Effect.Effect<Driver, MissingClient> =>
-  Effect.catch(
-    Effect.tryPromise({ try: from, catch: (error) => error }),
-    (error) =>
-      isMissing(error)
+  Effect.flatMap(
+    Effect.promise(() =>
+      from().catch((error: unknown) => {
+        if (isMissing(error)) return undefined
+        throw error
+      })
+    ),
+    (driver) =>
+      driver === undefined
         ? Effect.fail(new MissingClient({ neededBy: "Postgres.layer", client: "@effect/sql-pg", version: "4.0.5" }))
-        : Effect.die(error)
+        : Effect.succeed(driver)
   )

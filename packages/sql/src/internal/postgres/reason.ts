@@ -12,8 +12,10 @@ const stateOf = (cause: unknown): string =>
     : ""
 
 /** Lost connections, full disks and deadlocks pass; a broken rule, a broken statement and a refused user do not. */
-export const reasonOf = ({ reason: { _tag, cause, message } }: SqlError): Reason.Reason => {
+export const reasonOf = ({ reason: { _tag, cause, message: said } }: SqlError): Reason.Reason => {
   const state = stateOf(cause)
+  // The client says that a statement failed; what lies below says why.
+  const message = cause instanceof Error && cause.message !== "" ? cause.message : said
   switch (state) {
     case "53100":
       return new Reason.Throttled({ message: `the server's disk is full: ${message}`, cause })
