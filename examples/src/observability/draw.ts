@@ -53,7 +53,7 @@ const traceOf = (receiver: Receiver.Receiver, order: string) => {
   const since = (time: number): number => Math.round((time - from) * 1000) / 1000
   const ids = new Map(spans.map(({ spanId }, index) => [spanId, `${index}`]))
   return {
-    spans: spans.map((span) => ({
+    spans: spans.map(({ links: _, ...span }) => ({
       ...span,
       traceId: order,
       spanId: ids.get(span.spanId) ?? "",

@@ -27,6 +27,7 @@ const Traces = Schema.Struct({
         startTimeUnixNano: Schema.String,
         endTimeUnixNano: Schema.String,
         attributes: Attributes,
+        links: Schema.optionalKey(Schema.Array(Schema.Struct({ traceId: Schema.String, spanId: Schema.String }))),
         status: Schema.optionalKey(
           Schema.Struct({ code: Schema.optionalKey(Schema.Number), message: Schema.optionalKey(Schema.String) })
         )
@@ -62,6 +63,8 @@ export interface Span {
   readonly start: number
   readonly end: number
   readonly attributes: { readonly [key: string]: string }
+  /** The ids of the spans that it is linked to. */
+  readonly links?: ReadonlyArray<string> | undefined
   /** What it failed with; `undefined` when it did not. */
   readonly error?: string | undefined
 }
@@ -92,7 +95,9 @@ const errorStatus = 2
 const spansOf = ({ resourceSpans }: typeof Traces.Type): ReadonlyArray<Span> =>
   resourceSpans.flatMap(({ resource, scopeSpans }) =>
     scopeSpans.flatMap(({ spans }) =>
-      spans.map(({ attributes, endTimeUnixNano, name, parentSpanId, spanId, startTimeUnixNano, status, traceId }) => ({
+      spans.map((
+        { attributes, endTimeUnixNano, links, name, parentSpanId, spanId, startTimeUnixNano, status, traceId }
+      ) => ({
         service: attributesOf(resource?.attributes)["service.name"] ?? "",
         traceId,
         spanId,
@@ -101,6 +106,7 @@ const spansOf = ({ resourceSpans }: typeof Traces.Type): ReadonlyArray<Span> =>
         start: millis(startTimeUnixNano),
         end: millis(endTimeUnixNano),
         attributes: attributesOf(attributes),
+        links: links?.map((link) => link.spanId),
         error: status?.code === errorStatus ? status.message ?? "" : undefined
       }))
     )
