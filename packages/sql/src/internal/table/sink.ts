@@ -49,7 +49,9 @@ export const prepare = (
     if ((yield* kindOf(sql, dialect, name)) !== undefined) {
       return yield* new SetupError({ table: name, problem: "it is the table of a queue; choose another name" })
     }
-    yield* sql.unsafe(dialect.table.create(table))
+    if (!(yield* dialect.catalogue.exists(sql, name))) {
+      yield* dialect.catalogue.alone(sql, sql.unsafe(dialect.table.create(table)))
+    }
     const names = yield* dialect.table.columns(sql, name)
     const missing = columns
       .filter((column) => !names.some((name) => dialect.sameName(name, column.name)))
