@@ -266,6 +266,38 @@ await Services.describe([Services.redis], "two consumers of one stream", () => {
       assert.strictEqual(new Set(seen).size, 2000)
     }).pipe(Effect.scoped))
 
+  it.live("who was too slow is told by the server, and changes nothing", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      // Its own clock says that it still holds what the other one has claimed.
+      const slow = yield* open({ stream, lease: "1 minute" })
+      const quick = yield* open({ stream, lease: "100 millis" })
+      yield* slow.sink.dispatch(numbered(0, 3))
+      const before = yield* slow.fetch(3)
+      yield* slow.settle(before.slice(0, 1), Disposition.ack)
+      yield* Effect.sleep("150 millis")
+      const claimed = yield* quick.fetch(1)
+      assert.deepStrictEqual(claimed.map(({ deliveries }) => deliveries), [1])
+      const place = before.findIndex(({ transaction }) => transaction.id === claimed[0]?.transaction.id)
+      assert.isTrue(before.slice(1).every((delivery) => slow.source.isHeld!(delivery)))
+      assert.deepStrictEqual(yield* slow.source.extend!(before.slice(1)), [place - 1])
+      for (
+        const disposition of [
+          Disposition.ack,
+          Disposition.requeue(),
+          Disposition.requeue("1 second"),
+          Disposition.deadLetter("no stock"),
+          Disposition.release
+        ]
+      ) {
+        const error = yield* Effect.flip(slow.settle([before[place]!], disposition))
+        assert.deepStrictEqual(error.failed?.map(({ index, reason }) => [index, reason._tag]), [[0, "LeaseLost"]])
+      }
+      yield* quick.settle(claimed, Disposition.ack)
+      yield* slow.settle([before[3 - place]!], Disposition.ack)
+      assert.deepStrictEqual(yield* slow.source.count!, empty)
+    }).pipe(Effect.scoped))
+
   it.live("a settlement whose answer was lost is asked for again, and is done once", () =>
     Effect.gen(function*() {
       const stream = yield* fresh
