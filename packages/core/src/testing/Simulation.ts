@@ -288,7 +288,7 @@ export const run = <X, const Parts extends ReadonlyArray<Part<unknown>>>(
       const how = { faults: { rates: options.faults ?? everything }, inOrder: false, only: undefined }
       const first = yield* Effect.promise(() => trial(spec, seed, how))
       if (first.violation !== undefined) {
-        const shrunk = yield* Effect.promise(() => shrink(spec, first))
+        const shrunk = yield* Effect.promise(() => shrink(() => spec, first))
         return yield* new SimulationFailed({ task: task.name, seed, trial: first, shrunk })
       }
       report.faults += first.script.length

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import { exportedTest } from "./simulation/exported.ts"
+import type { DeadLetter } from "../DeadLetter.ts"
+import { exportedLetter, exportedTrial } from "./simulation/exported.ts"
 import { mermaidOf, storyOf } from "./simulation/story.ts"
 import type { Script } from "./SimulationFault.ts"
 
@@ -100,7 +101,7 @@ export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
   readonly shrunk: Trial
 }> {
   override get message(): string {
-    return describe(this.task, this.shrunk)
+    return storyOf(this.task, this.shrunk, this.trial)
   }
 }
 
@@ -134,4 +135,20 @@ export const mermaid = (trial: Trial): string => mermaidOf(trial)
 export const toTest = (
   trial: Trial,
   names: { readonly task: string; readonly world: string; readonly from: string }
-): string => exportedTest(trial, names)
+): string => exportedTrial(trial, names)
+
+/**
+ * A test, as the text of a file for vitest, that pushes the transaction of a dead letter through its task once more and
+ * expects it to succeed.
+ *
+ * **Details**
+ * `task` and `layers` are the names under which the test finds the task and what it needs, `from` the module that exports
+ * both.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const letterToTest = (
+  letter: DeadLetter,
+  names: { readonly task: string; readonly layers: string; readonly from: string }
+): string => exportedLetter(letter, names)

@@ -16,6 +16,7 @@ export class Faults {
   readonly chosen: Array<Fault> = []
   /** Nothing goes wrong any more. */
   calm = false
+  private readonly met = new Set<string>()
   private readonly seed: number
   private readonly rates: Rates | undefined
   private readonly script: ReadonlyMap<string, Fault> | undefined
@@ -36,7 +37,12 @@ export class Faults {
     const fault = this.script === undefined
       ? this.byRate(step, transaction, delivery, attempt)
       : this.script.get(nameOf(step, transaction, delivery, attempt))
-    if (fault !== undefined) this.chosen.push(fault)
+    if (fault === undefined) return undefined
+    const name = nameOf(step, transaction, delivery, attempt)
+    if (!this.met.has(name)) {
+      this.met.add(name)
+      this.chosen.push(fault)
+    }
     return fault
   }
 

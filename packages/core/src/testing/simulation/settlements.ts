@@ -58,7 +58,7 @@ export const asked = (watch: Watch, one: Handover, { disposition, letter }: Sett
   }
   one.tries++
   if (one.asked === undefined) {
-    if (watch.capabilities.settlement === "watermark") {
+    if (watch.capabilities.settlement === "watermark" && what === "Ack") {
       covers(watch, one)
       watch.commits(one)
     } else allowed(watch, one, what)
@@ -87,7 +87,8 @@ const allowed = (watch: Watch, one: Handover, what: Settlement["disposition"]["_
       return
     case "Release": {
       const surplus = one.order >= watch.facts.limit
-      if (!surplus && !stopping(watch) && one.hookAnswer !== "Release" && one.decision !== "Abort") {
+      const mayBeLost = watch.capabilities.settlement === "watermark" && lostOrUncertain(watch, one)
+      if (!surplus && !stopping(watch) && one.hookAnswer !== "Release" && one.decision !== "Abort" && !mayBeLost) {
         watch.broken("released for a reason", one, "released in the middle of a run")
       }
     }
@@ -125,7 +126,7 @@ export const told = (watch: Watch, one: Handover, failure: string | undefined): 
   }
   watch.tell(one, `${one.id} is settled`, "source", "task")
   one.told = true
-  if (watch.capabilities.settlement !== "watermark") return
+  if (watch.capabilities.settlement !== "watermark" || one.asked !== "Ack") return
   for (const other of watch.handovers) {
     if (other.order < one.order && other.delivery.partition === one.delivery.partition) other.told = true
   }

@@ -55,6 +55,17 @@ export const faultySource = (
     Effect.runForkWith(between.context)(Effect.ignore(real.settle([settlement])))
   }
 
+  /** Only one holds it at a time, unless it was delivered twice. */
+  const held = (one: Handover.Handover): void => {
+    const other = watch.handovers.find((other) =>
+      other.id === one.id && other.original !== one.original && other.asked === undefined &&
+      other.outcome === undefined && !originOf(other).lost && real.isHeld?.(other.original) === true
+    )
+    if (other !== undefined && real.capabilities.settlement === "each") {
+      watch.broken("one holder of a lease", one, "handed over again while it is held")
+    }
+  }
+
   const handOver = (original: Delivery, fault: Fault | undefined, nth: number, doubled: boolean): Delivery => {
     const { id, metadata, payload } = original.transaction
     const broken = fault?.kind === "undecodable"
@@ -77,6 +88,7 @@ export const faultySource = (
       doubled,
       lostAt: Infinity
     })
+    held(one)
     watch.handedOver(one)
     watch.tell(one, `hands over ${id}${nth > 0 ? `, delivery ${nth + 1}` : ""}`, "source", "task")
     if (fault?.kind === "leaseLost" && real.capabilities.settlement === "each") {
@@ -161,7 +173,8 @@ export const faultySource = (
   /** What a settlement has changed at the source. */
   const tookEffect = (one: Handover.Handover, { disposition }: Disposition.Settlement): void => {
     const origin = originOf(one)
-    if (origin.settled) return
+    // A position may be committed after a delivery of it was given back.
+    if (origin.settled && real.capabilities.settlement !== "watermark") return
     origin.settled = true
     if (disposition._tag !== "Ack" && disposition._tag !== "DeadLetter") return
     history.ended.set(one.id, disposition._tag)

@@ -2,7 +2,8 @@
  * Watches one process: what its engine asks of the source, of the sinks and of the task's functions, and whether it may.
  * What is told here is what was seen from outside; the engine's own records are not looked at.
  *
- * The rules about settlements are in `settlements.ts`, those about the run as a whole in `runs.ts`.
+ * The rules about attempts are in `attempts.ts`, about settlements in `settlements.ts`, about the run as a whole in
+ * `runs.ts`.
  */
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -12,8 +13,9 @@ import type { Capabilities, FetchRequest } from "../../Connector.ts"
 import type { FetchError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
 import type { Transaction } from "../../Transaction.ts"
-import { backoff, type Facts, keepsRequeues } from "./facts.ts"
-import * as Handover from "./handover.ts"
+import * as Attempts from "./attempts.ts"
+import { type Facts, keepsRequeues } from "./facts.ts"
+import type * as Handover from "./handover.ts"
 import type { History } from "./history.ts"
 import type { Time } from "./time.ts"
 
@@ -58,7 +60,7 @@ export class Watch {
   extendsBadly = false
   begun = 0
   private readonly begunOfKey = new Map<string, number>()
-  private readonly starts: Array<number> = []
+  readonly starts: Array<number> = []
 
   constructor(options: {
     readonly n: number
@@ -163,12 +165,12 @@ export class Watch {
     if (this.dead || one === undefined) return one
     this.acts(one, "processed")
     const first = one.begun === undefined
-    if (first) this.begins(one, transaction)
+    if (first) Attempts.begins(this, one, transaction)
     if (one.asked !== undefined || one.outcome !== undefined) {
       this.broken("nothing after the settlement", one, `processed after it was settled (${one.asked ?? one.outcome})`)
     }
-    this.retries(one)
-    this.inOrder(one)
+    Attempts.follows(this, one)
+    this.advances(one)
     this.leaseHolds(one)
     const again = one.last === undefined || one.succeeded || one.hooks > 0 || one.decision === "Requeue"
     one.runs = again ? one.runs + 1 : one.runs
@@ -354,77 +356,18 @@ export class Watch {
     return one.outputs !== undefined && Array.from(one.outputs.values()).every((state) => state === "confirmed")
   }
 
+  /** It is the latest of its key that has begun. */
+  private advances(one: Handover.Handover): void {
+    if (one.key === undefined) return
+    const latest = this.begunOfKey.get(one.key) ?? -1
+    if (latest < one.order) this.begunOfKey.set(one.key, one.order)
+  }
+
   /** Something of this one happens: not while a later one of its lane has already begun. */
   acts(one: Handover.Handover, what: string): void {
     if (this.dead || !this.facts.lanes || one.key === undefined) return
     if ((this.begunOfKey.get(one.key) ?? -1) > one.order) {
       this.broken("order by key", one, `${what} while a later one of its key "${one.key}" has already begun`)
     }
-  }
-
-  private begins(one: Handover.Handover, transaction: Transaction<unknown>): void {
-    const now = this.now()
-    one.begun = now
-    this.begun++
-    const { limit, maxDeliveries, orderBy, rate } = this.facts
-    if (one.toldLost !== undefined && one.toldLost < now) {
-      this.broken("nothing after a lost lease", one, "begun although it was known to be lost")
-    }
-    if (one.prompt && !this.isHeld(one)) {
-      this.broken("nothing after a lost lease", one, "begun although the source had taken it back")
-    }
-    if (this.capabilities.deliveries === "engine" && one.requeued > maxDeliveries) {
-      this.broken("maxDeliveries", one, `processed although it was requeued ${one.requeued} times`)
-    }
-    if (this.drainingSince !== undefined && now > this.drainingSince) {
-      this.broken("drain", one, "begun after the drain had begun")
-    }
-    if (this.begun > limit) this.broken("limit", one, `number ${this.begun} of at most ${limit}`)
-    if (one.delivery.deliveries > maxDeliveries) {
-      this.broken("maxDeliveries", one, `processed although it was delivered ${one.delivery.deliveries} times before`)
-    }
-    if (this.facts.lanes) one.key = orderBy === undefined ? one.delivery.key : keyOf(orderBy, transaction)
-    if (rate === undefined) return
-    this.starts.push(now)
-    const before = this.starts.at(-1 - rate.limit)
-    if (before !== undefined && now - before < rate.interval) {
-      this.broken("rate", one, `${rate.limit + 1} started within ${now - before} ms`)
-    }
-  }
-
-  private inOrder(one: Handover.Handover): void {
-    if (one.key === undefined) return
-    const latest = this.begunOfKey.get(one.key) ?? -1
-    if (latest < one.order) this.begunOfKey.set(one.key, one.order)
-  }
-
-  /** Whether this attempt may follow the one before. */
-  private retries(one: Handover.Handover): void {
-    const { last } = one
-    if (one.active > 0) this.broken("one attempt at a time", one, "begun again while its program still runs")
-    if (one.scopes > 0) this.broken("a scope ends with its attempt", one, "begun again before its scope had closed")
-    // What the engine holds for later comes again in the same delivery: its attempts begin anew.
-    if (last === undefined || this.local) return
-    if (last.succeeded) return this.broken("processed once", one, "processed again though it had succeeded")
-    if (one.hooks > 0) return this.broken("processed once", one, "processed again after its exception step")
-    if (last.defect && !last.typed) return this.broken("a defect is not retried", one, "tried again after a defect")
-    const { retry } = this.facts.process
-    if (one.attempts >= retry.maxAttempts) {
-      return this.broken("maxAttempts", one, `attempt ${one.attempts + 1} of at most ${retry.maxAttempts}`)
-    }
-    if (one.decision !== undefined && one.decision !== "Retry" && one.decision !== "RetryAfter") {
-      return this.broken("decisions are kept", one, `tried again although the task decided ${one.decision}`)
-    }
-    const delay = one.retryAfter ?? (retry.jitter === "none" ? backoff(retry, one.attempts) : 0)
-    const waited = this.now() - last.at
-    if (waited < delay - 1) this.broken("backoff", one, `tried again after ${waited} ms instead of ${delay} ms`)
-  }
-}
-
-const keyOf = (orderBy: NonNullable<Facts["orderBy"]>, transaction: Transaction<unknown>): string | undefined => {
-  try {
-    return orderBy(transaction)
-  } catch {
-    return undefined
   }
 }

@@ -1,32 +1,30 @@
 /**
  * `node --conditions=@ergon/source packages/core/src/testing/simulation/test/seeds.ts COUNT [FROM]`: runs generated seeds
- * and prints those that break a rule.
+ * on all processors and prints the shortest story of each that breaks a rule. A single one is always told.
  */
+import { availableParallelism } from "node:os"
 import { describe } from "../../SimulationReport.ts"
+import { shrink } from "../shrink.ts"
 import { trial } from "../trial.ts"
 import { generate } from "./generated.ts"
+import { runSeeds } from "./workers.ts"
 
-const count = Number(process.argv[2] ?? 100)
+const count = Number(process.argv[2] ?? 1_000)
 const from = Number(process.argv[3] ?? 1)
-const most = Number(process.argv[4] ?? 5)
-const begun = performance.now()
-let bad = 0
-const rules = new Map<string, number[]>()
-for (let seed = from; seed < from + count; seed++) {
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const tell = async (seed: number): Promise<void> => {
   const { about, how, spec } = generate(seed)
-  try {
-    const result = await trial(spec, seed, how)
-    if (result.violation !== undefined) {
-      bad++
-      const list = rules.get(result.violation.rule) ?? []
-      rules.set(result.violation.rule, list)
-      list.push(seed)
-      if (bad <= most || count === 1) console.log(`seed ${seed}: ${about}\n${describe("generated", result)}\n`)
-    } else if (count === 1) console.log(about, result.fingerprint, describe("generated", result))
-  } catch (error) {
-    bad++
-    console.log(`seed ${seed}: ${about}: ${String(error instanceof Error ? error.stack : error)}`)
-  }
+  const first = await trial(spec, seed, how)
+  const shown = first.violation === undefined ? first : await shrink(() => generate(seed).spec, first)
+  say(`${about}\n${describe("generated", shown)}\n`)
 }
-console.log(rules)
-console.log(`${count} seeds, ${bad} broken, ${((performance.now() - begun) / count).toFixed(2)} ms each`)
+
+if (count === 1) await tell(from)
+else {
+  const result = await runSeeds({ count, from, workers: availableParallelism() })
+  for (const { rule, seed } of result.broken) say(`seed ${seed} breaks: ${rule}`)
+  for (const { seed } of result.broken.slice(0, 5)) await tell(seed)
+  say(`${count} seeds, ${result.broken.length} broken, in ${Math.round(result.took)} ms`)
+  process.exitCode = result.broken.length === 0 ? 0 : 1
+}

@@ -2,8 +2,7 @@
  * The places that generated tasks consume from: every kind of settlement, lease, count and order.
  */
 import { Clock, Duration, Effect, type Scope } from "effect"
-import type { Connector } from "../../../index.ts"
-import { Disposition, type Transaction } from "../../../index.ts"
+import { type Connector, Disposition, type Transaction } from "../../../index.ts"
 import { connect } from "../../../internal/memory/connect.ts"
 import { Store } from "../../../internal/memory/store.ts"
 import type { SourceStorage } from "../../Harness.ts"
