@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, type Layer, Logger, Schema } from "effect"
+import { Effect, Exit, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Connector, Control, Decision, Disposition, Memory, Task, Transaction } from "./index.ts"
 import { Faults, WatermarkSource } from "./testing/index.ts"
@@ -271,4 +271,28 @@ describe("a watermark", () => {
         assert.deepInclude(exit.value, { fetched: 4, succeeded: 1, released: 1, redelivered: 2 })
       }
     }))
+
+  it.effect("begins a second run over one source with what the first one gave back", () =>
+    Effect.gen(function*() {
+      const topic = yield* WatermarkSource.make()
+      yield* topic.append(0, keyed("aaaa"))
+      const source = yield* Layer.build(WatermarkSource.layer(Numbers, topic))
+      const run = (work: (id: string) => Effect.Effect<void>, log: Array<string>, control?: Control.Control) =>
+        Effect.forkChild(
+          Task.run(logged(log, work).pipe(Task.deadLetter(Dead)), { control }).pipe(
+            Effect.provide([Layer.succeedContext(source), Memory.deadLetters(Dead), Logger.layer([])])
+          )
+        )
+      const control = yield* Control.make
+      yield* run((id) => id === "a1" ? Effect.never : seconds(1), [], control)
+      yield* TestClock.adjust("5 seconds")
+      yield* control.stop
+      yield* TestClock.adjust("1 second")
+      yield* topic.append(0, [transaction(4, "a")])
+      const log: Array<string> = []
+      yield* run(() => Effect.void, log)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(log.filter((entry) => entry.startsWith("+")), ["+a1", "+a4"])
+      assert.deepStrictEqual(yield* topic.committed, [5])
+    }).pipe(Effect.scoped))
 })

@@ -85,7 +85,7 @@ const source = (world: World, record: Record): Connector.SourceService => {
     if (effective.has(receipt)) return
     effective.add(receipt)
     if (world.settlement === "watermark") {
-      record.committed.set(settlement.delivery.partition!, receipt)
+      if (settlement.disposition._tag === "Ack") record.committed.set(settlement.delivery.partition!, receipt)
     }
     const { id } = settlement.delivery.transaction
     if (settlement.disposition._tag === "Requeue") {

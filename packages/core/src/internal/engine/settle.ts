@@ -18,6 +18,7 @@ import * as Result from "effect/Result"
 import type * as Tracer from "effect/Tracer"
 import type { SourceService } from "../../Connector.ts"
 import type { SettleError } from "../../ConnectorError.ts"
+import { release, type Settlement, settlement } from "../../Disposition.ts"
 import { LeaseLost, type Reason, Timeout, Unknown } from "../../Reason.ts"
 import { below } from "./gather.ts"
 import type { Item } from "./item.ts"
@@ -98,11 +99,16 @@ export class Settler {
   push(item: Item): void {
     if (this.nothingSettled) return this.options.confirmed([item])
     if (this.watermarks !== undefined) {
-      if (item.disposition._tag === "Release" || item.kind === "redelivered" || item.disposition._tag === "Requeue") {
-        // What the source has taken back leaves no gap: it is delivered again, with everything that follows it.
-        if (this.source.isHeld?.(item.delivery) === false) this.watermarks.drop(item)
-        else this.watermarks.forget(item)
-        this.options.confirmed([item])
+      if (!isFinished(item)) {
+        // What the source has taken back leaves no gap: it is delivered again, with everything that follows it. What is
+        // still ours goes back, so that whoever fetches next from this source begins with it.
+        if (this.source.isHeld?.(item.delivery) === false) {
+          this.watermarks.drop(item)
+          this.options.confirmed([item])
+        } else {
+          this.watermarks.forget(item)
+          this.enqueue(item)
+        }
       } else this.watermarks.finished(item)
       for (const run of this.watermarks.takeFinished()) for (const finished of run) this.enqueue(finished)
       return this.ask()
@@ -157,7 +163,7 @@ export class Settler {
     this.options.sending(batch)
     const { timeout } = this.options.plan.settle
     if (timeout !== Infinity) this.options.watcher.set(this.expiry, this.options.watcher.now() + timeout)
-    const settlements = this.watermarks === undefined ? batch : lastOfEach(batch)
+    const settlements = this.watermarks === undefined ? batch : positionsOf(batch).map(({ settlement }) => settlement)
     const { meter, trace } = this.options.signals
     if (meter.histograms) this.startedAt = this.options.watcher.now()
     if (trace !== undefined) this.spans = batch.map((item) => trace.settle(item, this.waited))
@@ -248,14 +254,13 @@ export class Settler {
       for (const { index, reason } of failed) if (index < reasons.length) reasons[index] = reason
       return reasons
     }
-    // Of a watermark's batch the source saw one delivery per partition; it stands for the whole partition.
-    const sent = lastOfEach(batch)
-    for (const { index, reason } of failed) {
-      const partition = sent[index]?.delivery.partition
-      for (let i = 0; i < batch.length; i++) {
-        if (batch[i]!.delivery.partition === partition) reasons[i] = reason
-      }
-    }
+    // Of a watermark's batch the source saw one delivery per partition, which stands for all of its finished ones.
+    const sent = positionsOf(batch)
+    const refused = new Map<Item, Reason>()
+    for (const { index, reason } of failed) for (const item of sent[index]?.items ?? []) refused.set(item, reason)
+    batch.forEach((item, index) => {
+      reasons[index] = refused.get(item)
+    })
     return reasons
   }
 
@@ -276,9 +281,27 @@ export class Settler {
 
 const unanswered = new Timeout({ message: "the run ended before the source had confirmed" })
 
-/** The last item of each partition, acknowledged: what a watermark source commits. */
-const lastOfEach = (batch: ReadonlyArray<Item>): ReadonlyArray<Item> => {
-  const last = new Map<string | undefined, Item>()
-  for (const item of batch) last.set(item.delivery.partition, item)
-  return Array.from(last.values())
+/** Not given back, and not lost. */
+const isFinished = ({ disposition, kind }: Item): boolean =>
+  disposition._tag !== "Release" && disposition._tag !== "Requeue" && kind !== "redelivered"
+
+interface Position {
+  readonly settlement: Settlement
+  readonly items: Array<Item>
+}
+
+/** What a watermark source is told: the last finished item of each partition, and each one that is given back. */
+const positionsOf = (batch: ReadonlyArray<Item>): ReadonlyArray<Position> => {
+  const finished = new Map<string | undefined, Array<Item>>()
+  const back: Array<Position> = []
+  for (const item of batch) {
+    if (!isFinished(item)) {
+      back.push({ settlement: settlement(item.delivery, release), items: [item] })
+      continue
+    }
+    const items = finished.get(item.delivery.partition)
+    if (items === undefined) finished.set(item.delivery.partition, [item])
+    else items.push(item)
+  }
+  return Array.from(finished.values(), (items): Position => ({ settlement: items.at(-1)!, items })).concat(back)
 }
