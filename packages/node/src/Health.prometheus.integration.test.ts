@@ -17,12 +17,23 @@ const outcomes = { succeeded: 160, failed: 20, requeued: 20, timeout: 20, redeli
 const ended = 240
 
 /** Asks until the answer is the one that is wanted: Prometheus tells nobody when it has scraped. */
-const until = <A>(ask: Effect.Effect<A, Prometheus.Refused>, wanted: (answer: A) => boolean) =>
-  ask.pipe(
-    Effect.filterOrFail(wanted, (answer) =>
-      new Prometheus.Refused({ message: `after 30 s still ${JSON.stringify(answer)}` })),
+const until = <A>(
+  running: Program.Program,
+  ask: Effect.Effect<A, Prometheus.Refused>,
+  wanted: (answer: A) => boolean
+) => {
+  const asking = ask.pipe(
+    Effect.filterOrFail(
+      wanted,
+      (answer) => new Prometheus.Refused({ message: `after 30 s still ${JSON.stringify(answer)}` })
+    ),
     Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 300 })
   )
+  const over = Effect.andThen(running.ended, running.log).pipe(
+    Effect.flatMap((log) => new Prometheus.Refused({ message: `the program has ended:\n${log}` }))
+  )
+  return Effect.raceFirst(asking, over)
+}
 
 const start = Effect.gen(function*() {
   const port = yield* Port.free
@@ -30,10 +41,10 @@ const start = Effect.gen(function*() {
   const running = yield* Program.script(program, [`${port}`], { NO_COLOR: "1" })
   const one = (query: string) =>
     Effect.map(prometheus.query(query), (samples) => samples.length === 1 ? samples[0]?.value : undefined)
-  yield* until(one("sum(ergon_transactions_total)"), (count) => count === ended)
+  yield* until(running, one("sum(ergon_transactions_total)"), (count) => count === ended)
   // One more scrape: what is asked at most once a second is new, too.
   const scrapes = yield* one("count_over_time(ergon_up[10m])")
-  yield* until(one("count_over_time(ergon_up[10m])"), (count) => (count ?? 0) > (scrapes ?? 0) + 2)
+  yield* until(running, one("count_over_time(ergon_up[10m])"), (count) => (count ?? 0) > (scrapes ?? 0) + 2)
   return { prometheus, running, one }
 })
 
@@ -167,17 +178,17 @@ await Services.describe([Prometheus.needs], "a Prometheus that scrapes a task in
     Effect.gen(function*() {
       const port = yield* Port.free
       const prometheus = yield* Prometheus.server({ targets: [port] })
-      yield* Program.script(program, [`${port}`, "2"])
+      const running = yield* Program.script(program, [`${port}`, "2"])
       const one = (query: string) =>
         Effect.map(prometheus.query(query), (samples) => samples.length === 1 ? samples[0]?.value : undefined)
-      yield* until(one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
+      yield* until(running, one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
       const restarts = `sum(ergon_worker_restarts_total{ergon_task="jobs"})`
       assert.strictEqual(yield* one(restarts), 0)
       const pid = yield* pidOfWorker(port)
       assert.isDefined(pid)
       process.kill(pid, "SIGKILL")
-      yield* until(one(restarts), (count) => count === 1)
-      yield* until(one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
+      yield* until(running, one(restarts), (count) => count === 1)
+      yield* until(running, one(`ergon_workers{ergon_task="jobs"}`), (count) => count === 2)
       for (const { query } of panels.filter(({ title }) => title.startsWith("Workers"))) {
         assert.isNotEmpty(yield* prometheus.query(query), query)
       }
