@@ -39,7 +39,7 @@ describe("options", () => {
       assert.strictEqual(options.connections, undefined)
       assert.strictEqual(Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? 0)), 5000)
       assert.strictEqual(Redacted.value(options.password ?? Redacted.make("")), secret)
-      assert.notInclude(String(options.password), secret)
+      assert.notInclude(JSON.stringify(options), secret)
     }).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({
       POSTGRES: {
         HOST: "db",
@@ -119,6 +119,35 @@ await Services.describe([Services.postgres], "a PostgreSQL", () => {
         assert.include(String(yield* Effect.flip(open)), "it has version 9")
         yield* sql`DELETE FROM ergon_tables`
         assert.include(String(yield* Effect.flip(open)), "there is a table of that name already")
+      }).pipe(Effect.scoped))
+
+    it.live("that are there need no right to make any", () =>
+      Effect.gen(function*() {
+        const schema = yield* schemaOf()
+        const { sql } = yield* connect({ schema })
+        const build = (options: Postgres.Options) =>
+          Layer.build(Layer.fresh(
+            Layer.mergeAll(Sql.queue(Prices), Sql.table(Results)).pipe(
+              Layer.provide(Layer.fresh(Postgres.layer({ ...server, schema, ...options })))
+            )
+          ))
+        yield* build({})
+        const role = `${schema}_shop`
+        yield* Effect.acquireRelease(
+          sql.unsafe(`CREATE ROLE ${role} LOGIN`),
+          () => Effect.orDie(Effect.andThen(sql.unsafe(`DROP OWNED BY ${role}`), sql.unsafe(`DROP ROLE ${role}`)))
+        )
+        yield* sql.unsafe(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`)
+        yield* sql.unsafe(`GRANT SELECT, INSERT, UPDATE, DELETE ON prices, results, ergon_tables TO ${role}`)
+        const context = yield* build({ username: role })
+        const { sink, source } = Context.get(context, Prices)
+        yield* sink.dispatch([Transaction.make("1", { n: 1 })])
+        const deliveries = yield* source.fetch({ max: 1, wait: Duration.zero })
+        yield* source.settle(deliveries.map((delivery) => Disposition.settlement(delivery, Disposition.ack)))
+        assert.deepStrictEqual(yield* sql`SELECT id, state FROM prices`, [{ id: "1", state: "done" }])
+        yield* sql.unsafe(`REVOKE UPDATE ON prices FROM ${role}`)
+        const refused = yield* Effect.flip(source.fetch({ max: 1, wait: Duration.zero }))
+        assert.include(String(refused), "permission denied for table prices")
       }).pipe(Effect.scoped))
 
     it.live("hold the fields of a payload by their kind; a second time it replaces the row", () =>

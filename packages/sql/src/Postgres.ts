@@ -94,7 +94,7 @@ export interface Options {
  * with `SqlError` when the server cannot be reached or refuses the credentials.
  *
  * **Example** (Statements of your own)
- * ```ts no-check="it needs a server"
+ * ```ts no-run="needs a PostgreSQL"
  * import { Database, Postgres } from "@ergon/sql"
  * import { Effect, Redacted } from "effect"
  *

@@ -40,7 +40,22 @@ export interface Schema {
   readonly versions: ReadonlyArray<ReadonlyArray<string>>
 }
 
+/** Where everything is as it should be, nothing is locked, and nothing but reading has to be allowed. */
 export const migrate = (
+  sql: Client.SqlClient,
+  dialect: Dialect,
+  schema: Schema
+): Effect.Effect<void, SqlError | SetupError> =>
+  Effect.gen(function*() {
+    if (yield* dialect.catalogue.exists(sql, "ergon_tables")) {
+      const known = yield* knownAs(sql, dialect, schema.table)
+      const isCurrent = known?.kind === schema.kind && known.version === schema.versions.length
+      if (isCurrent && (yield* dialect.catalogue.exists(sql, schema.table))) return
+    }
+    yield* bringUp(sql, dialect, schema)
+  })
+
+const bringUp = (
   sql: Client.SqlClient,
   dialect: Dialect,
   { kind, table, versions }: Schema
@@ -48,7 +63,7 @@ export const migrate = (
   dialect.catalogue.alone(
     sql,
     Effect.gen(function*() {
-      yield* sql.unsafe(dialect.catalogue.create)
+      if (!(yield* dialect.catalogue.exists(sql, "ergon_tables"))) yield* sql.unsafe(dialect.catalogue.create)
       const known = yield* knownAs(sql, dialect, table)
       const refuse = (problem: string) => Effect.fail(new SetupError({ table, problem }))
       if (known !== undefined && known.kind !== kind) {
