@@ -1,5 +1,5 @@
 import { Connector, Decision, Disposition, Redrive, Task, Transaction } from "@ergon/core"
-import { Services } from "@ergon/lab"
+import { Proxy, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
 import { Data, Duration, Effect, Fiber, Layer, Stream } from "effect"
 import { Redis, RedisClient } from "./index.ts"
@@ -140,7 +140,7 @@ await Services.describe([Services.redis], "unique ids", () => {
   it.live("are taken once: while they wait, are in flight, and for as long as they are kept", () =>
     Effect.gen(function*() {
       const stream = yield* fresh
-      const { fetch, settle, sink, source } = yield* open({ stream, unique: "300 millis" })
+      const { fetch, settle, sink, source } = yield* open({ stream, unique: "1 second" })
       yield* sink.dispatch([...numbered(0, 3), ...numbered(1, 3)])
       yield* sink.dispatch(numbered(0, 4))
       const deliveries = yield* fetch(10)
@@ -153,7 +153,7 @@ await Services.describe([Services.redis], "unique ids", () => {
       const again = yield* fetch(10, "2 seconds")
       assert.deepStrictEqual(ids(again), ["t-0"])
       yield* settle(again, Disposition.ack)
-      yield* Effect.sleep("400 millis")
+      yield* Effect.sleep("1100 millis")
       yield* sink.dispatch(numbered(0, 1))
       assert.deepStrictEqual(ids(yield* fetch(10)), ["t-0"])
     }).pipe(Effect.scoped))
@@ -271,46 +271,74 @@ await Services.describe([Services.redis], "two consumers of one stream", () => {
       const stream = yield* fresh
       // Its own clock says that it still holds what the other one has claimed.
       const slow = yield* open({ stream, lease: "1 minute" })
-      const quick = yield* open({ stream, lease: "100 millis" })
-      yield* slow.sink.dispatch(numbered(0, 3))
-      const before = yield* slow.fetch(3)
-      yield* slow.settle(before.slice(0, 1), Disposition.ack)
-      yield* Effect.sleep("150 millis")
-      const claimed = yield* quick.fetch(1)
-      assert.deepStrictEqual(claimed.map(({ deliveries }) => deliveries), [1])
-      const place = before.findIndex(({ transaction }) => transaction.id === claimed[0]?.transaction.id)
-      assert.isTrue(before.slice(1).every((delivery) => slow.source.isHeld!(delivery)))
-      assert.deepStrictEqual(yield* slow.source.extend!(before.slice(1)), [place - 1])
-      for (
-        const disposition of [
-          Disposition.ack,
-          Disposition.requeue(),
-          Disposition.requeue("1 second"),
-          Disposition.deadLetter("no stock"),
-          Disposition.release
-        ]
-      ) {
-        const error = yield* Effect.flip(slow.settle([before[place]!], disposition))
-        assert.deepStrictEqual(error.failed?.map(({ index, reason }) => [index, reason._tag]), [[0, "LeaseLost"]])
+      const quick = yield* open({ stream, lease: "1 second" })
+      const dispositions = [
+        Disposition.ack,
+        Disposition.requeue(),
+        Disposition.requeue("1 second"),
+        Disposition.deadLetter("no stock"),
+        Disposition.release
+      ]
+      yield* slow.sink.dispatch(numbered(0, 7))
+      const before = yield* slow.fetch(7)
+      yield* Effect.sleep("1100 millis")
+      yield* slow.source.extend!(before.slice(6))
+      const claimed = yield* quick.fetch(10)
+      assert.deepStrictEqual(ids(claimed), ids(before).slice(0, 6))
+      assert.isTrue(claimed.every(({ deliveries }) => deliveries === 1))
+      assert.isTrue(before.every((delivery) => slow.source.isHeld!(delivery)))
+      for (const [place, disposition] of dispositions.entries()) {
+        // Together with one that is held: only the other is named.
+        const both = [before[6]!, before[place]!]
+        const settlements = both.map((delivery) => Disposition.settlement(delivery, disposition))
+        const error = yield* Effect.flip(slow.source.settle(place === 0 ? settlements : settlements.slice(1)))
+        assert.deepStrictEqual(
+          error.failed?.map(({ index, reason }) => [index, reason._tag]),
+          [[place === 0 ? 1 : 0, "LeaseLost"]]
+        )
       }
+      assert.deepStrictEqual(yield* slow.source.extend!([before[5]!]), [0])
+      assert.deepStrictEqual(yield* slow.source.count!, { ready: 0, inFlight: 6, delayed: 0 })
       yield* quick.settle(claimed, Disposition.ack)
-      yield* slow.settle([before[3 - place]!], Disposition.ack)
       assert.deepStrictEqual(yield* slow.source.count!, empty)
     }).pipe(Effect.scoped))
 
-  it.live("a settlement whose answer was lost is asked for again, and is done once", () =>
+  it.live("a settlement whose answer was lost is asked for again, and was done once", () =>
     Effect.gen(function*() {
       const stream = yield* fresh
-      const send = yield* admin
-      const { fetch, settle, sink, source } = yield* open({ stream })
-      yield* sink.dispatch(numbered(0, 2))
-      const deliveries = yield* fetch(2)
-      const killed = yield* Effect.forkChild(settle(deliveries, Disposition.ack))
-      yield* Effect.yieldNow
-      yield* Fiber.interrupt(killed)
-      yield* Effect.sleep("50 millis")
-      yield* settle(deliveries, Disposition.ack)
+      const proxy = yield* Proxy.make(port)
+      const { fetch, settle, sink, source } = yield* open({ stream }, proxy.port)
+      for (const disposition of [Disposition.ack, Disposition.requeue("1 hour"), Disposition.deadLetter("no stock")]) {
+        yield* sink.dispatch(numbered(0, 2))
+        const deliveries = yield* fetch(2)
+        assert.strictEqual(deliveries.length, 2)
+        // The server does it, and its answer is cut.
+        yield* proxy.cutAfter(1, "toClient")
+        const error = yield* Effect.flip(settle(deliveries, disposition))
+        assert.strictEqual(error.reason._tag, "ConnectionLost")
+        yield* settle(deliveries, disposition)
+        assert.strictEqual((yield* source.count!).inFlight, 0)
+      }
+      assert.deepStrictEqual(yield* source.count!, { ready: 0, inFlight: 0, delayed: 2 })
+      assert.strictEqual((yield* source.letters!.list({ after: undefined, max: 10 })).letters.length, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("an answer that was lost loses no delivery: it comes with the next fetch, its count as it was", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      const proxy = yield* Proxy.make(port)
+      const { fetch, settle, sink, source } = yield* open({ stream, lease: "10 minutes" }, proxy.port)
+      yield* fetch(1)
+      yield* sink.dispatch(numbered(0, 20))
+      yield* proxy.cutAfter(300, "toClient")
+      const error = yield* Effect.flip(source.fetch({ max: 20, wait: Duration.zero }))
+      assert.isTrue(error._tag === "FetchError" && error.reason._tag === "ConnectionLost")
+      assert.strictEqual((yield* source.count!).inFlight, 20)
+      const first = yield* fetch(15)
+      const rest = yield* fetch(15)
+      assert.deepStrictEqual([...ids(first), ...ids(rest)].toSorted(), numbered(0, 20).map(({ id }) => id).toSorted())
+      assert.isTrue([...first, ...rest].every(({ deliveries }) => deliveries === 0))
+      yield* settle([...first, ...rest], Disposition.ack)
       assert.deepStrictEqual(yield* source.count!, empty)
-      assert.strictEqual(yield* send("XLEN", stream), 0)
     }).pipe(Effect.scoped))
 })

@@ -29,12 +29,12 @@ export const fresh = Effect.acquireRelease(
 )
 
 /** A connector in a scope of its own. */
-export const open = (options: Redis.QueueOptions) =>
+export const open = (options: Redis.QueueOptions, at = port) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
     const layer = Redis.queue(Items, { poll: "100 millis", ...options }).pipe(
-      Layer.provide(RedisClient.layer({ port }))
+      Layer.provide(RedisClient.layer({ port: at }))
     )
     const context = yield* Scope.provide(Layer.build(Layer.fresh(layer)), scope)
     const { sink, source } = Context.get(context, Items)
