@@ -1,7 +1,7 @@
 import { Connector, Task, Transaction } from "@ergon/core"
 import { Kafka as Lab, Proxy, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Schedule, Schema, Stream } from "effect"
 import { Cluster, Kafka } from "./index.ts"
 import { isConsumer, type RawConsumer } from "./test/books.ts"
 import { cluster, options } from "./test/mock.ts"
@@ -217,6 +217,116 @@ await Services.describe([Lab.needs], "Kafka", () => {
       process.stdout.write(`2,000 messages of 10 kB waiting: ${Math.round(grown)} MiB more memory\n`)
       assert.deepStrictEqual(count, { ready: 1999, inFlight: 1, delayed: 0 })
       assert.isAtMost(grown, 12)
+    }).pipe(Effect.scoped), 40_000)
+
+  it.live("finishes what is in flight before it joins again", () =>
+    Effect.gen(function*() {
+      const { port } = yield* Lab.mock
+      const clients: Array<RawConsumer> = []
+      const reached = options(port)
+      const on = (watched: boolean) =>
+        Cluster.layer({
+          ...reached,
+          prepare: async (client) => {
+            await reached.prepare?.(client)
+            if (watched && isConsumer(client)) clients.push(client)
+          }
+        })
+      let running = 0
+      const task = (work: Effect.Effect<void>) =>
+        Task.consumer("orders", Orders, () =>
+          Effect.suspend(() => {
+            running++
+            return Effect.ensuring(work, Effect.sync(() => void running--))
+          })).pipe(
+            Task.discardFailures,
+            Task.policy({ loop: { streaming: true, concurrency: 8 }, fetch: { prefetch: 0 } })
+          )
+      const source = Kafka.source(Orders, { ...quick, drain: "2 seconds" })
+      const sink = yield* Layer.build(Kafka.sink(Out).pipe(Layer.provide(on(false))))
+      yield* Effect.provide(send(0, 400), sink)
+      const slow = task(Effect.sleep("700 millis"))
+      yield* Effect.forkScoped(Effect.provide(Task.run(slow), source.pipe(Layer.provide(on(true)))))
+      yield* until(() => running === 8)
+      const atJoin: Array<number> = []
+      // Before the source hears of it, and starts the next ones.
+      member(clients).prependListener("consumer:group:join", () => atJoin.push(running))
+      yield* Effect.forkScoped(
+        Effect.provide(Task.run(task(Effect.void)), Layer.fresh(source.pipe(Layer.provide(on(false)))))
+      )
+      yield* until(() => atJoin.length > 0)
+      assert.strictEqual(atJoin[0], 0)
+    }).pipe(Effect.scoped), 40_000)
+
+  it.live(
+    "gives up what does not end in time: its late settlement is too late, and another member has it",
+    () =>
+      Effect.gen(function*() {
+        const { port } = yield* Lab.mock
+        const ends: Array<string> = []
+        const seen: Array<string> = []
+        const source = Kafka.source(Orders, { ...quick, drain: "200 millis" })
+        const layers = () => Layer.fresh(source.pipe(Layer.provide(cluster(port))))
+        const consume = (member: string, work: Effect.Effect<void>) =>
+          Task.consumer("orders", Orders, ({ id }) =>
+            Effect.andThen(
+              Effect.sync(() => void seen.push(`${member} ${id}`)),
+              work
+            )).pipe(
+              Task.discardFailures,
+              Task.policy({ loop: { streaming: true, concurrency: 8 } }),
+              Task.outcomes,
+              Stream.runForEach(({ _tag }) => Effect.sync(() => void ends.push(`${member} ${_tag}`))),
+              Effect.provide(layers()),
+              Effect.forkScoped
+            )
+        const sink = yield* Layer.build(Kafka.sink(Out).pipe(Layer.provide(cluster(port))))
+        yield* Effect.provide(send(0, 4), sink)
+        yield* consume("first", Effect.sleep("9 seconds"))
+        yield* until(() => seen.length === 4)
+        yield* consume("second", Effect.void)
+        yield* until(() => ends.length === 6)
+        assert.deepStrictEqual(ends.toSorted(), [
+          "first redelivered",
+          "first redelivered",
+          "first succeeded",
+          "first succeeded",
+          "second succeeded",
+          "second succeeded"
+        ])
+      }).pipe(Effect.scoped),
+    40_000
+  )
+
+  it.live("begins a second run over one source with what the first one gave back", () =>
+    Effect.gen(function*() {
+      const { port } = yield* Lab.mock
+      const context = yield* Layer.build(
+        Layer.merge(Kafka.source(Orders, quick), Kafka.sink(Out, { key: () => "one" })).pipe(
+          Layer.provide(cluster(port))
+        )
+      )
+      const seen: Array<string> = []
+      const run = (stuck: string, streaming: boolean) =>
+        Task.run(
+          Task.consumer(
+            "orders",
+            Orders,
+            ({ id }) => id === stuck ? Effect.never : Effect.sync(() => void seen.push(id))
+          ).pipe(
+            Task.discardFailures,
+            Task.policy({ loop: { streaming, concurrency: 4 }, shutdown: { grace: 0 } })
+          )
+        ).pipe(Effect.provide(context))
+      yield* Effect.provide(send(0, 4), context)
+      const first = yield* Effect.forkChild(run("order-1", true))
+      yield* until(() => seen.length === 3)
+      yield* Fiber.interrupt(first)
+      yield* Effect.provide(send(4, 5), context)
+      yield* run("", false)
+      assert.deepStrictEqual(seen, ["order-0", "order-2", "order-3", "order-1", "order-4"])
+      const count = yield* Effect.provide(Connector.count(Orders), context)
+      assert.deepStrictEqual(count, { ready: 0, inFlight: 0, delayed: 0 })
     }).pipe(Effect.scoped), 40_000)
 
   it.live("says what is wrong with a cluster that is not there", () =>

@@ -161,12 +161,14 @@ export class Group {
       for (const [index, { delivery: { receipt }, disposition }] of settlements.entries()) {
         if (!(receipt instanceof Place)) failed.push({ index, reason: foreign })
         else if (!receipt.partition.held) failed.push({ index, reason: lost })
+        else if (disposition._tag === "Release") receipt.partition.giveBack(receipt)
         else if (disposition._tag !== "Ack") failed.push({ index, reason: unsupported })
         else {
           receipt.partition.offsets?.done(receipt.offset)
           places.push([index, receipt])
         }
       }
+      this.changed.wake()
       const partitions = new Set(places.map(([, { partition }]) => partition))
       return Effect.map(this.commit(partitions, Date.now() + patience), (problems) => {
         for (const [index, { partition }] of places) {

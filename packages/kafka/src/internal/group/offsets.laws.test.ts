@@ -13,6 +13,9 @@ const Step = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("again"), back: int(1, 8) }),
   // Some transaction ends, in whatever order.
   Schema.Struct({ _tag: Schema.Literal("ends"), which: int(0, 100) }),
+  // A transaction is given back, and handed over again.
+  Schema.Struct({ _tag: Schema.Literal("returns"), which: int(0, 100) }),
+  Schema.Struct({ _tag: Schema.Literal("returned") }),
   // The group has confirmed the last commit, or not.
   Schema.Struct({ _tag: Schema.Literal("commits"), confirmed: Schema.Boolean })
 ])
@@ -30,6 +33,7 @@ describe("Offsets", () => {
         const line: Array<{ readonly offset: bigint; done: boolean }> = []
         const unfinished = new Set<bigint>()
         const seen = new Set<bigint>()
+        const back: Array<bigint> = []
         let last = BigInt(start) - 1n
         let stored = BigInt(start)
         for (const step of steps) {
@@ -58,6 +62,24 @@ describe("Offsets", () => {
               if (front !== undefined) offsets.done(front)
               break
             }
+            case "returns": {
+              const open = line.filter(({ done }) => !done)
+              const one = open[step.which % Math.max(1, open.length)]
+              if (one === undefined) break
+              line.splice(line.indexOf(one), 1)
+              back.push(one.offset)
+              assert.isTrue(offsets.giveBack(one.offset))
+              assert.isFalse(offsets.giveBack(one.offset))
+              break
+            }
+            case "returned": {
+              const offset = back.sort((left, right) => left < right ? -1 : 1).shift()
+              if (offset === undefined) break
+              assert.isTrue(offsets.take(offset), `${offset} was given back and is refused`)
+              line.push({ offset, done: false })
+              line.sort((left, right) => left.offset < right.offset ? -1 : 1)
+              break
+            }
             case "commits": {
               const { due } = offsets
               if (due === undefined) break
@@ -73,6 +95,11 @@ describe("Offsets", () => {
           }
           assert.strictEqual(offsets.open, line.length)
         }
+        for (const offset of back.splice(0)) {
+          offsets.take(offset)
+          line.push({ offset, done: false })
+        }
+        line.sort((left, right) => left.offset < right.offset ? -1 : 1)
         // Once all is done, the position is behind the last one.
         for (const { offset } of line)
           offsets.done(offset)
@@ -135,6 +162,31 @@ describe("Partition", () => {
     assert.strictEqual(partition.dueAt(), 500)
     assert.deepStrictEqual(take(partition, 5, 500), [1n, 2n])
     assert.strictEqual(partition.dueAt(), Infinity)
+  })
+
+  it("hands over again what was given back, first and in order", () => {
+    const partition = new Partition("orders", 0, 1)
+    partition.begin(0n)
+    for (let offset = 0n; offset < 5n; offset++) partition.push(message(offset))
+    const into: Array<{ readonly receipt: unknown }> = []
+    partition.take(3, 0, options, into as never)
+    for (const at of [2, 1]) partition.giveBack(into[at]!.receipt as Place)
+    partition.giveBack(into[2]!.receipt as Place)
+    partition.offsets?.done(0n)
+    assert.strictEqual(partition.buffered, 4)
+    assert.deepStrictEqual(take(partition, 5), [1n, 2n, 3n, 4n])
+    assert.strictEqual(partition.offsets?.position, 1n)
+  })
+
+  it("never commits past what was given back, whatever it is told", () => {
+    const partition = new Partition("orders", 0, 1)
+    partition.begin(0n)
+    for (let offset = 0n; offset < 3n; offset++) partition.push(message(offset))
+    const into: Array<{ readonly receipt: unknown }> = []
+    partition.take(3, 0, options, into as never)
+    partition.giveBack(into[1]!.receipt as Place)
+    partition.offsets?.done(2n)
+    assert.strictEqual(partition.offsets?.due, 1n)
   })
 
   it("that is lost has nothing and takes nothing", () => {

@@ -2,15 +2,19 @@
  * The offsets of one partition while it is ours: which were handed over, and up to where all is done.
  *
  *     handed over -> open -> done, with all before it -> committed
+ *         ^            |
+ *         +------------+  given back: it is handed over again, first
  *
  * `position` is what may be committed: the offset after the last one up to which everything is done. It never goes back,
- * and never passes an offset that is open. Offsets have holes (compaction, control records): only what was handed over
+ * and never passes an offset that is given back. Offsets have holes (compaction, control records): only what was handed over
  * counts.
  */
 export class Offsets {
   /** Handed over and not done, ascending. */
   private handed: Array<bigint> = []
   private head = 0
+  /** Given back and not handed over again, ascending. */
+  private readonly back: Array<bigint> = []
   /** The offset after the last one that was handed over: lower ones are duplicates. */
   next: bigint
   position: bigint
@@ -28,11 +32,28 @@ export class Offsets {
     return this.handed.length - this.head
   }
 
-  /** Hands an offset over, if it was not before. */
+  /** Hands an offset over, if it was not before, or was given back. */
   take(offset: bigint): boolean {
-    if (offset < this.next) return false
+    if (offset < this.next) return this.takeAgain(offset)
     this.next = offset + 1n
     this.handed.push(offset)
+    return true
+  }
+
+  private takeAgain(offset: bigint): boolean {
+    const index = this.back.indexOf(offset)
+    if (index < 0) return false
+    this.back.splice(index, 1)
+    insert(this.handed, this.head, offset)
+    return true
+  }
+
+  /** Not done, and to be handed over again. `false` when it is not open. */
+  giveBack(offset: bigint): boolean {
+    const index = this.handed.indexOf(offset, this.head)
+    if (index < 0) return false
+    this.handed.splice(index, 1)
+    insert(this.back, 0, offset)
     return true
   }
 
@@ -44,7 +65,9 @@ export class Offsets {
       this.handed = this.handed.slice(this.head)
       this.head = 0
     }
-    if (offset >= this.position) this.position = offset + 1n
+    const [first] = this.back
+    const position = first !== undefined && first <= offset ? first : offset + 1n
+    if (position > this.position) this.position = position
   }
 
   /** What is to be committed; `undefined` where the group knows it already. */
@@ -56,4 +79,11 @@ export class Offsets {
   confirm(position: bigint): void {
     if (position > this.committed) this.committed = position
   }
+}
+
+/** Keeps a list ascending; what is put in comes near its end. */
+const insert = (list: Array<bigint>, from: number, value: bigint): void => {
+  let index = list.length
+  while (index > from && list[index - 1]! > value) index--
+  list.splice(index, 0, value)
 }

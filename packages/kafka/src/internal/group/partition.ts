@@ -13,11 +13,15 @@ import { Offsets } from "./offsets.ts"
 /** The receipt of a delivery: its partition, at that time, and its offset. */
 export class Place {
   readonly partition: Partition
-  readonly offset: bigint
+  readonly message: Message
 
-  constructor(partition: Partition, offset: bigint) {
+  constructor(partition: Partition, message: Message) {
     this.partition = partition
-    this.offset = offset
+    this.message = message
+  }
+
+  get offset(): bigint {
+    return this.message.offset
   }
 }
 
@@ -35,6 +39,8 @@ export class Partition {
   end = -1n
   private queue: Array<Message> = []
   private head = 0
+  /** Given back, in the order of their offsets: handed over before what is in the queue. */
+  private returned: Array<Message> = []
 
   constructor(topic: string, index: number, epoch: number) {
     this.topic = topic
@@ -48,7 +54,7 @@ export class Partition {
 
   /** How many messages were fetched and not handed over. */
   get buffered(): number {
-    return this.queue.length - this.head
+    return this.queue.length - this.head + this.returned.length
   }
 
   begin(position: bigint): void {
@@ -61,6 +67,15 @@ export class Partition {
     this.held = false
     this.queue = []
     this.head = 0
+    this.returned = []
+  }
+
+  /** Not done: it is handed over again, before what comes after it. */
+  giveBack({ message }: Place): void {
+    if (!this.held || this.offsets?.giveBack(message.offset) !== true) return
+    let index = this.returned.length
+    while (index > 0 && this.returned[index - 1]!.offset > message.offset) index--
+    this.returned.splice(index, 0, message)
   }
 
   /** Takes a message in, unless it is from before the position that was asked for. */
@@ -73,7 +88,7 @@ export class Partition {
 
   /** When the next message may be handed over: 0 for now, `Infinity` where there is none. */
   dueAt(): number {
-    const message = this.queue[this.head]
+    const message = this.returned[0] ?? this.queue[this.head]
     return message === undefined ? Infinity : dueOf(message)
   }
 
@@ -86,22 +101,19 @@ export class Partition {
   take(max: number, now: number, options: ReadOptions, into: Array<Delivery.Delivery>): void {
     const { offsets } = this
     if (offsets === undefined) return
-    let left = max
-    while (left > 0 && this.head < this.queue.length) {
+    const position = { topic: this.topic, partition: this.index }
+    const hand = (message: Message): void => {
+      if (offsets.take(message.offset)) {
+        into.push(toDelivery(message, position, options, this.label, new Place(this, message)))
+      }
+    }
+    const last = into.length + max
+    while (into.length < last && this.returned.length > 0) hand(this.returned.shift()!)
+    while (into.length < last && this.head < this.queue.length) {
       const message = this.queue[this.head]!
       if (dueOf(message) > now) break
       this.head++
-      if (!offsets.take(message.offset)) continue
-      into.push(
-        toDelivery(
-          message,
-          { topic: this.topic, partition: this.index },
-          options,
-          this.label,
-          new Place(this, message.offset)
-        )
-      )
-      left--
+      hand(message)
     }
     if (this.head === this.queue.length) {
       this.queue = []
