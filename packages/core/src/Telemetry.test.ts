@@ -196,6 +196,14 @@ describe("the spans of a run", () => {
       assert.deepStrictEqual(linksOf(transaction), [`${run?.traceId}-${run?.spanId}`])
     }).pipe(Effect.provide([Memory.source(Jobs, jobs(1, { traceparent: producer })), sinks])))
 
+  it.effect("are one for a program, above its own", () =>
+    Effect.gen(function*() {
+      const { layer, named, tree } = tracing()
+      yield* Task.run(Task.make("nightly", Effect.withSpan(Effect.void, "mine"))).pipe(Effect.provide(layer))
+      assert.deepStrictEqual(tree(), ["run nightly", "  mine"])
+      assert.deepStrictEqual(attributesOf(named("run nightly")[0]), { "ergon.task": "nightly" })
+    }))
+
   it.effect("of batches stand below them", () =>
     Effect.gen(function*() {
       const { layer, named, tree } = tracing()

@@ -289,9 +289,9 @@ export const layerConfig = (
  *
  * const recorder = Recorder.make()
  * const telemetry = Observability.layerRuns({}, { spanProcessors: [recorder.spanProcessor] })
- * const run = (name: string) => Task.run(Task.make(name, Effect.void.pipe(Effect.withSpan("work"))))
+ * const run = (name: string) => Task.run(Task.make(name, Effect.void))
  * await Effect.runPromise(Effect.all([run("a"), run("b")]).pipe(Effect.provide(telemetry)))
- * recorder.spans.map(({ resource }) => resource.attributes["service.name"]) // => ["a", "b"]
+ * recorder.spans.map(({ name, resource }) => [name, resource.attributes["service.name"]]) // => [["run a", "a"], ["run b", "b"]]
  * ```
  *
  * @category layers

@@ -12,11 +12,13 @@ import type { Outcome, Summary } from "../Outcome.ts"
 import * as Policy from "../Policy.ts"
 import { Unsupported } from "../Reason.ts"
 import { type ConnectorOfRun, Observer, type Run, surround } from "../Run.ts"
+import { attributes, spans } from "../Telemetry.ts"
 import * as Transaction from "../Transaction.ts"
 import { decoder } from "./codec.ts"
 import type { Definition } from "./definition.ts"
 import { policyOf, run as runDefinition, type RunOptions, service } from "./engine/run.ts"
 import { Tally } from "./engine/tally.ts"
+import { listens } from "./engine/trace.ts"
 import { definitionOf, type Kept, keptOf, type Named, withLayers } from "./task.ts"
 
 const unsupported = (message: string): Effect.Effect<never, FetchError> =>
@@ -42,7 +44,7 @@ export const run = (self: Named, given: Control.Control | undefined): Effect.Eff
         connectors = found
       }
       const all = what._tag === "program"
-        ? finished(runProgram(what.effect))
+        ? finished(runProgram(self.name, what.effect))
         : withLayers(
           what.definition,
           finished(runDefinition(what.definition, { attach: control["~attach"], connected }))
@@ -65,8 +67,20 @@ export const describe = (self: Named): Pick<Run, "task" | "kind" | "policy"> => 
 const kindOf = (what: Kept): Run["kind"] =>
   what._tag === "program" ? "program" : what.definition.from._tag === "source" ? "consumer" : "producer"
 
-const runProgram = (effect: Effect.Effect<unknown, unknown, unknown>): Effect.Effect<Summary, unknown, unknown> =>
-  Effect.map(Effect.timed(Effect.scoped(effect)), ([duration]) => new Tally().summary(0, Duration.toMillis(duration)))
+const runProgram = (
+  task: string,
+  effect: Effect.Effect<unknown, unknown, unknown>
+): Effect.Effect<Summary, unknown, unknown> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const program = Effect.annotateLogs(effect, { task })
+    const traced = listens(context)
+      ? Effect.withSpan(program, `${spans.run.name} ${task}`, { attributes: { [attributes.task]: task } })
+      : program
+    return Effect.map(
+      Effect.timed(Effect.scoped(traced)),
+      ([duration]) => new Tally().summary(0, Duration.toMillis(duration))
+    )
+  })
 
 /** The same engine, watched. */
 export const start = (definition: Definition, options: RunOptions): Effect.Effect<Summary, unknown> =>
