@@ -220,7 +220,8 @@ export const openTableSource = (
 
     const look = (
       max: number,
-      last: number
+      last: number,
+      isPatient: boolean
     ): Effect.Effect<ReadonlyArray<Delivery.Delivery>, ConnectorError.FetchError> =>
       Effect.suspend(() => {
         if (!isOpen) return Effect.succeed(none)
@@ -229,17 +230,17 @@ export const openTableSource = (
         const stoodBy = current() === undefined
         return Effect.flatMap(fill(max), () => {
           const again = (tenure?.rows.length ?? 0) > 0 || (stoodBy && tenure !== undefined)
-          return again ? look(max, last) : rest(max, last)
+          return again ? look(max, last, isPatient) : rest(max, last, isPatient)
         })
       })
-    const rest = (max: number, last: number) => {
-      // Whether there is something is not known before a mark has settled: also a fetch that waits for nothing asks.
+    const rest = (max: number, last: number, isPatient: boolean) => {
+      // Whether there is something is not known before a mark has settled: who waits for nothing wants to know.
       const openUntil = tenure === undefined ? undefined : horizon?.marked?.countAt ?? tenure.blockedAt
-      const left = (openUntil === undefined ? last : Math.max(last, openUntil + grace)) - now()
+      const left = (openUntil === undefined || !isPatient ? last : openUntil + grace) - now()
       if (left <= 0) return Effect.succeed(none)
       const pause = openUntil === undefined ? poll : Math.max(1, Math.min(poll, Math.max(openUntil - now(), markPoll)))
       const waited = clock.sleep(Duration.millis(Math.min(pause, left)))
-      return Effect.flatMap(Effect.raceFirst(waited, Deferred.await(ending)), () => look(max, last))
+      return Effect.flatMap(Effect.raceFirst(waited, Deferred.await(ending)), () => look(max, last, isPatient))
     }
 
     /** One write for all of them: the furthest place counts. */
@@ -293,7 +294,7 @@ export const openTableSource = (
       fetch: ({ max, wait }) =>
         Effect.suspend(() =>
           isOpen
-            ? look(max, now() + Duration.toMillis(wait))
+            ? look(max, now() + Duration.toMillis(wait), Duration.isZero(wait))
             : Effect.fail(new ConnectorError.FetchError({ reason: closed }))
         ),
       settle: (settlements) => settling.withPermit(Effect.uninterruptible(settle(settlements))),
