@@ -1,9 +1,10 @@
+import { metrics as instruments } from "@ergon/core/Telemetry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric } from "effect"
 import { parse } from "../../test/prometheus.ts"
 import { family, without } from "./exposition.ts"
 import { metrics } from "./metrics.ts"
-import { families } from "./names.ts"
+import { families, labelName, prometheusName } from "./names.ts"
 
 describe("the text format", () => {
   it("escapes what labels and help may hold", () => {
@@ -23,6 +24,24 @@ describe("the text format", () => {
   it("leaves out whole families", () => {
     const text = "# HELP a x\n# TYPE a histogram\na_bucket 1\na_sum 1\n# HELP b x\n# TYPE b gauge\nb 2\n"
     assert.deepStrictEqual(without(text, new Set(["a"])), ["# HELP b x", "# TYPE b gauge", "b 2"])
+  })
+
+  it("writes names and labels of core as Prometheus does when they come by OTLP", () => {
+    assert.deepStrictEqual(Object.values(instruments).map(prometheusName), [
+      "ergon_transactions_total",
+      "ergon_transaction_duration_seconds",
+      "ergon_step_duration_seconds",
+      "ergon_retries_total",
+      "ergon_dead_letters_total",
+      "ergon_fetches_total",
+      "ergon_fetch_size",
+      "ergon_settle_failures_total",
+      "ergon_in_flight",
+      "ergon_backlog"
+    ])
+    // Units that the translation would write as a word of their own, or leave out.
+    assert.isTrue(Object.values(instruments).every(({ unit }) => unit === "s" || /^\{[a-z]+\}$/.test(unit)))
+    assert.deepStrictEqual(["ergon.task", "error.type"].map(labelName), ["ergon_task", "error_type"])
   })
 
   it("has a name for every family once, and _total for counters", () => {
