@@ -36,7 +36,7 @@ const queue = (options: Pick<Amqp.QueueSpec, "type">): Harness.Queue => ({
     deadLetter: "native",
     ordering: "none"
   },
-  operations: ["count", "isHeld"],
+  operations: ["count", "isHeld", "letters", "putBack"],
   can: ["buried", "cut", "refused"],
   prefetch,
   secrets: [secret],
@@ -98,6 +98,21 @@ const exchange: Harness.Sink = {
   })
 }
 
+class Dead extends Connector.DeadLetters<Dead>()("dead") {}
+
+const deadLetters: Harness.DeadLetters = {
+  name: "Amqp.deadLetters",
+  time: "live",
+  patience: "10 seconds",
+  storage: Effect.gen(function*() {
+    const queue = yield* queueName(port)
+    const layer = Amqp.deadLetters(Dead, { queue, declare: true }).pipe(
+      Layer.provide(Broker.layer({ hosts: [`127.0.0.1:${port}`] }))
+    )
+    return { open: Effect.map(Layer.build(layer), (context) => Context.get(context, Dead).deadLetters) }
+  })
+}
+
 const notApplicable = {
   "a commit covers what was settled and nothing after it": "the source commits no positions",
   "a commit never goes back": "the source commits no positions",
@@ -135,6 +150,10 @@ await Services.describe([Services.rabbitmq], "RabbitMQ", () => {
     it("is excused from what it has not", () => {
       assert.deepStrictEqual(Conformance.excused(laws), notApplicable)
     })
+  })
+
+  describe("a queue of dead letters", () => {
+    check(Conformance.deadLetters(deadLetters))
   })
 
   describe("an exchange", () => {

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import { Broker } from "./Broker.ts"
+import { openDeadLetters } from "./internal/deadLetters.ts"
 import { bothSettings, deadLettersSettings, sinkSettings, sourceSettings } from "./internal/settings/connectors.ts"
 import { openSink } from "./internal/sink.ts"
 import { openSource } from "./internal/source/source.ts"
@@ -92,8 +93,8 @@ export interface ExchangeSpec {
  *   that is there with other arguments is refused.
  * - `prefetch`: how many deliveries may be unsettled at once, from 1 to 10,000. Unless given, twice what the first fetch
  *   asks for, which is the task's concurrency; four times where that is 32 or more.
- * - `deadLetter`: where dead letters go: the name of a queue, or an exchange with a routing key. Without it a task needs
- *   `Task.deadLetter`.
+ * - `deadLetter`: where dead letters go: the name of a queue, or an exchange with a routing key. Those in a queue that was
+ *   declared here can be read and sent again (`Redrive` of `@ergon/core`). Without it a task needs `Task.deadLetter`.
  * - `requeueDelay`: whether the broker holds what is requeued for later (`"native"`), in queues made when they are needed,
  *   or the engine (`"engine"`). Native unless given where `declare` is true.
  * - `missingId`: what happens to a message without an id: its id is a digest of all that its producer gave (`"digest"`,
@@ -190,7 +191,7 @@ const bothOf = (id: string, options: QueueOptions) =>
 const deadLettersOf = (id: string, options: DeadLettersOptions) =>
   Effect.gen(function*() {
     const settings = yield* deadLettersSettings(id, options)
-    return yield* openSink(yield* Broker, settings)
+    return yield* openDeadLetters(id, yield* Broker, settings)
   })
 
 /**
@@ -312,6 +313,11 @@ export const queueConfig = <Self, Id extends string, S extends Schema.Constraint
 
 /**
  * A queue of dead letters: each message is an envelope with the payload as it arrived, the reason and the error.
+ *
+ * **Details**
+ * With `declare` they can be read and removed (`Redrive.letters` of `@ergon/core`), by one reader at a time. They cannot
+ * be sent back from here: an AMQP queue does not know whether it holds a transaction already. A source's own dead letters
+ * (`deadLetter`) can.
  *
  * @category layers
  * @since 0.1.0

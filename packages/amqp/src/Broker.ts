@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import { library } from "./internal/client/library.ts"
 import { Link } from "./internal/client/link.ts"
 import { Publisher } from "./internal/client/publisher.ts"
+import { Locks } from "./internal/letters/lock.ts"
 import { brokerSettings } from "./internal/settings/broker.ts"
 import type { MissingClient } from "./MissingClient.ts"
 import type { SetupError } from "./SetupError.ts"
@@ -72,6 +73,7 @@ export interface Options {
  * **Details**
  * - `consuming`, `publishing`: connections that heal by themselves, made at their first use.
  * - `publisher`: publishes with confirmations.
+ * - `locks`: lets one reader of dead letters in at a time.
  * - `connect`: how long building a connector waits, in milliseconds; `patience`: see `Options`.
  *
  * @category services
@@ -81,6 +83,7 @@ export class Broker extends Context.Service<Broker, {
   readonly consuming: Link
   readonly publishing: Link
   readonly publisher: Publisher
+  readonly locks: Locks
   readonly connect: number
   readonly patience: number
 }>()("@ergon/amqp/Broker") {}
@@ -97,6 +100,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], SetupError | M
       consuming: link("consuming"),
       publishing,
       publisher: new Publisher(publishing),
+      locks: new Locks(),
       connect: settings.connect,
       patience: settings.patience
     }

@@ -13,10 +13,11 @@ import { messageOf } from "./message/encode.ts"
 import type { SinkSettings } from "./settings/connectors.ts"
 import { closed } from "./source/subscription.ts"
 
-/** Opens a sink: the topology is made or checked now. Worst case: the broker's `connect` and 30 seconds for each question. */
+/** Opens a sink, whose messages are stamped: the topology is made or checked now. Worst case: the broker's `connect` and 30 seconds for each question. */
 export const openSink = (
   broker: Broker["Service"],
-  settings: SinkSettings
+  settings: SinkSettings,
+  stamp: (message: Message) => Message = (message) => message
 ): Effect.Effect<SinkService, DispatchError, Scope.Scope> =>
   Effect.gen(function*() {
     const { publisher, publishing: link } = broker
@@ -37,7 +38,7 @@ export const openSink = (
           transactions.forEach((transaction, index) => {
             const message = messageOf(transaction, settings)
             if (message instanceof InvalidRequest) return void failed.push({ index, reason: message })
-            messages.push(message)
+            messages.push(stamp(message))
             places.push(index)
           })
           return Effect.flatMap(publisher.publish(messages), (reasons) => {

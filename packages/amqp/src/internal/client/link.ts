@@ -96,6 +96,10 @@ export class Link {
     if (live.isLost) return
     live.isLost = true
     live.why = why
+    if (this.live === live) {
+      this.live = undefined
+      this.failure = this.patient(reasonOf("the connection was lost", why))
+    }
     live.connection.unsafeDestroy()
     live.lost.wake()
   }
@@ -136,16 +140,15 @@ export class Link {
   })
 
   private readonly run = Effect.fnUntraced({ self: this }, function*(this: Link) {
-    const { clock, settings } = this.options
+    const { settings } = this.options
     for (let attempt = 0, failures = 0;; attempt++) {
       const host = settings.hosts[attempt % settings.hosts.length]!
       const tried = yield* Effect.result(this.attempt(host))
       if (Result.isFailure(tried)) {
         failures++
-        const now = clock.currentTimeMillisUnsafe()
         const reason = reasonOf(`connecting to ${host.hostname}:${host.port}`, tried.failure)
         if (failures === 1 && this.wasOpen) yield* this.warn("the broker cannot be reached; trying again", reason)
-        this.failure = this.patient(reason, now)
+        this.failure = this.patient(reason)
         this.changes.wake()
         yield* Effect.sleep(waitAfter(failures))
         continue
@@ -161,8 +164,7 @@ export class Link {
       yield* live.lost.after(0)
       this.live = undefined
       this.blocked = undefined
-      this.failure = reasonOf("the connection was lost", live.why)
-      if (!this.failure.isRetryable) this.failure = this.patient(this.failure, clock.currentTimeMillisUnsafe())
+      this.failure = this.patient(reasonOf("the connection was lost", live.why))
       this.changes.wake()
       yield* this.warn("the connection was lost; connecting again", this.failure)
     }
@@ -175,8 +177,9 @@ export class Link {
   }
 
   /** A refusal by a broker that was reached before may pass. */
-  private patient(reason: Reason.Reason, now: number): Reason.Reason {
+  private patient(reason: Reason.Reason): Reason.Reason {
     if (reason.isRetryable || !this.wasOpen) return reason
+    const now = this.options.clock.currentTimeMillisUnsafe()
     this.refusedSince ??= now
     return now - this.refusedSince < this.options.settings.patience
       ? new Reason.ConnectionLost({

@@ -11,7 +11,8 @@ export const ours = {
   /** Where the message was published to at first. */
   exchange: "x-ergon-exchange",
   routingKey: "x-ergon-routing-key",
-  /** Of a dead letter: what names it, why it was given up, and the envelope. */
+  /** Of a dead letter: the queue that it was in, what names it, why it was given up, and the envelope. */
+  queue: "x-ergon-queue",
   letter: "x-ergon-letter",
   reason: "x-ergon-reason",
   envelope: "x-ergon-envelope"

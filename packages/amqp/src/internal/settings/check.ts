@@ -32,7 +32,7 @@ const show = (value: unknown, path: Path): string => {
 const sentence = (input: unknown, path: Path, message: string, valid: ReadonlyArray<string>): string => {
   const name = path.map(String).join(".")
   if (message === "Expected no excess property") {
-    return path.length === 1 ? `${name} is no option; valid are ${valid.join(", ")}` : `${name} is no option`
+    return path.length === 1 ? `${name} is no option: valid are ${valid.join(", ")}` : `${name} is no option`
   }
   if (message === "Missing key") return `${name} is missing`
   const expected = message.replace(/^Expected /, "").replace(/ \| undefined$/, "")

@@ -3,9 +3,9 @@
  * the queue sees the message as it was; `x-ergon-reason` says why it is there.
  */
 import type { DeadLetter } from "@ergon/core/DeadLetter"
-import { randomUUID } from "node:crypto"
 import type { AsyncMessage } from "../client/library.ts"
 import type { Message } from "../client/publisher.ts"
+import { newKey } from "../letters/kept.ts"
 import { copyOf } from "../message/copy.ts"
 import { ours } from "../message/headers.ts"
 import type { Grave } from "../settings/topology.ts"
@@ -29,14 +29,21 @@ const envelopeOf = ({ attempts, category, deliveries, error, failedAt, source, s
   })
 
 export const letterMessage = (
-  message: AsyncMessage,
-  id: string,
-  { exchange, routingKey }: Grave,
-  reason: string,
-  letter: DeadLetter | undefined
-): Message =>
-  copyOf(message, id, { exchange, routingKey }, {
-    [ours.letter]: randomUUID(),
+  given: {
+    readonly message: AsyncMessage
+    readonly id: string
+    readonly queue: string
+    readonly reason: string
+    readonly letter: DeadLetter | undefined
+    readonly now: number
+  },
+  { exchange, routingKey }: Grave
+): Message => {
+  const { id, letter, message, now, queue, reason } = given
+  return copyOf(message, id, { exchange, routingKey }, {
+    [ours.queue]: queue,
+    [ours.letter]: newKey(now),
     [ours.reason]: cut(reason),
     ...letter === undefined ? {} : { [ours.envelope]: envelopeOf(letter) }
   })
+}

@@ -10,6 +10,7 @@
 import { type Failed, SettleError } from "@ergon/core/ConnectorError"
 import type { Settlement } from "@ergon/core/Disposition"
 import * as Reason from "@ergon/core/Reason"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Message, Publisher } from "../client/publisher.ts"
@@ -34,6 +35,7 @@ export interface SettlerOptions {
   readonly subscription: Subscription
   readonly publisher: Publisher
   readonly delays: Delays
+  readonly clock: Clock.Clock
 }
 
 /** One that is copied before it is acknowledged. */
@@ -56,7 +58,7 @@ class Sorted {
 }
 
 export const settling = (options: SettlerOptions) => {
-  const { delays, publisher, settings, subscription } = options
+  const { clock, delays, publisher, settings, subscription } = options
 
   const copy = (settlement: Settlement, index: number, receipt: Receipt, delay: number): Copy | Reason.Reason => {
     const { delivery, disposition, letter } = settlement
@@ -67,7 +69,14 @@ export const settling = (options: SettlerOptions) => {
         : {
           index,
           receipt,
-          message: Effect.succeed(letterMessage(receipt.message, id, settings.grave, disposition.reason, letter))
+          message: Effect.succeed(letterMessage({
+            message: receipt.message,
+            id,
+            queue: receipt.queue.name,
+            reason: disposition.reason,
+            letter,
+            now: clock.currentTimeMillisUnsafe()
+          }, settings.grave))
         }
     }
     const step = stepOf(delay)

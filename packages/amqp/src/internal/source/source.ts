@@ -11,6 +11,10 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Broker } from "../../Broker.ts"
 import { asking, countQueue, prepare } from "../client/topology.ts"
+import { keptLetters } from "../letters/kept.ts"
+import { originOf, ownLetter } from "../letters/letterOf.ts"
+import { copyOf } from "../message/copy.ts"
+import { digest, idOf } from "../message/decode.ts"
 import type { SourceSettings } from "../settings/connectors.ts"
 import { Delays } from "./delay.ts"
 import { Deliverer } from "./deliver.ts"
@@ -56,6 +60,22 @@ export const openSource = (
     yield* Effect.forkScoped(subscription.run())
     yield* Effect.forkScoped(watchdog.run())
 
+    // Reading raises the count of letters: only in a queue that was made here is it known to have no low limit.
+    const grave = settings.declare ? settings.grave?.queue : undefined
+    const letters = grave === undefined ? undefined : keptLetters({
+      walker: { link, locks: broker.locks, queue: grave },
+      publisher,
+      isClosed: () => subscription.isClosed,
+      letterOf: ownLetter(settings.id),
+      back: (message) =>
+        copyOf(
+          message,
+          idOf(message) ?? digest(message),
+          { exchange: "", routingKey: homeOf(settings, originOf(message)) },
+          {}
+        )
+    })
+
     const deliver = (receipts: ReadonlyArray<Receipt>): Effect.Effect<ReadonlyArray<Delivery>> => {
       if (receipts.length === 0) return Effect.succeed(none)
       const deliveries = receipts.map((receipt) => deliverer.deliver(receipt))
@@ -98,15 +118,20 @@ export const openSource = (
       format: "json",
       capabilities: capabilitiesOf(settings),
       fetch,
-      settle: settling({ settings, subscription, publisher, delays }),
+      settle: settling({ settings, subscription, publisher, delays, clock }),
       isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld,
       count: Effect.mapError(counted, fetchError),
       health: Effect.suspend(() => {
         const reason = subscription.trouble ?? watchdog.trouble ?? link.trouble
         return reason === undefined ? Effect.void : Effect.fail(fetchError(reason))
-      })
+      }),
+      ...letters === undefined ? {} : { letters }
     }
   })
+
+/** The queue to which a letter goes back: where it was, if that is one of the source's. */
+const homeOf = ({ queues }: SourceSettings, origin: string | undefined): string =>
+  (queues.find(({ name }) => name === origin) ?? queues[0]!).name
 
 /** Whether what may be unsettled fits what the task asks for. */
 const fits = ({ id, prefetch }: SourceSettings, subscription: Subscription) => {

@@ -90,14 +90,16 @@ export class Subscription {
   take(max: number): Array<Receipt> {
     const { buffer, head } = this
     const end = Math.min(buffer.length, head + max)
-    if (end === head) return []
+    if (end === head || buffer[head]?.session.isAlive === false) return []
     const taken = head === 0 && end === buffer.length ? buffer : buffer.slice(head, end)
     if (end === buffer.length) {
       this.buffer = []
       this.head = 0
     } else this.head = end
-    for (const receipt of taken) receipt.state = "held"
-    this.session!.held += taken.length
+    for (const receipt of taken) {
+      receipt.state = "held"
+      receipt.session.held++
+    }
     return taken
   }
 
@@ -184,6 +186,7 @@ export class Subscription {
         const opened = yield* Effect.result(this.subscribe())
         if (Result.isFailure(opened)) {
           failures++
+          this.forget()
           this.failure = this.patient(opened.failure)
           if (failures === 1) yield* this.warn("not subscribed; trying again", opened.failure)
           this.changes.wake()
@@ -200,8 +203,7 @@ export class Subscription {
         this.changes.wake()
         yield* session.ended.after(0)
         this.session = undefined
-        this.buffer = []
-        this.head = 0
+        this.forget()
         if (session.why !== parked) {
           this.failure = session.why === undefined
             ? this.options.link.trouble ?? new Reason.ConnectionLost({ message: "the channel was closed" })
@@ -223,12 +225,17 @@ export class Subscription {
       this.isClosed = true
       const { opened } = this
       this.session = undefined
-      this.buffer = []
-      this.head = 0
+      this.forget()
       opened?.end(undefined)
       this.changes.wake()
       return opened === undefined ? Effect.void : close(opened)
     })
+  }
+
+  /** What was pushed over a channel that is gone. */
+  private forget(): void {
+    this.buffer = []
+    this.head = 0
   }
 
   private untilWanted(): Effect.Effect<void> {
@@ -283,7 +290,8 @@ export class Subscription {
 
   /** What was there before may come back: for a while its absence counts as a connection that is lost. */
   private patient(reason: Reason.Reason): Reason.Reason {
-    if (reason.isRetryable || !this.wasSubscribed) return reason
+    // The connection is patient by itself.
+    if (reason.isRetryable || !this.wasSubscribed || reason === this.options.link.trouble) return reason
     const now = this.options.clock.currentTimeMillisUnsafe()
     this.refusedSince ??= now
     return now - this.refusedSince < this.options.patience

@@ -1,5 +1,5 @@
 /**
- * Notices a subscription that is silently gone: connected, and nothing comes. Every ten seconds in which nothing has
+ * Notices a subscription that is silently gone: connected, and nothing comes. Every five seconds in which nothing has
  * arrived from a queue it asks the broker what waits there and who consumes.
  *
  *     nobody consumes, or messages wait for two looks in a row ──▶ subscribe again
@@ -15,7 +15,7 @@ import type { Link } from "../client/link.ts"
 import { canHaveMore, type Waiting } from "./empty.ts"
 import type { Subscription } from "./subscription.ts"
 
-const every = "10 seconds"
+const every = "5 seconds"
 
 export class Watchdog {
   private readonly link: Link
