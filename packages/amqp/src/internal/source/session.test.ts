@@ -60,15 +60,12 @@ describe("a delay", () => {
       assert.isAtLeast(step?.millis ?? 0, millis)
       assert.isAtMost(step?.millis ?? Infinity, 2.5 * millis)
     }
-    assert.deepStrictEqual(
-      ["90s", 1000, 60_000, 1].map((given) => stepOf(given === "90s" ? 90_000 : Number(given))?.label),
-      [
-        "1.5m",
-        "1s",
-        "1m",
-        "50ms"
-      ]
-    )
+    assert.deepStrictEqual([90_000, 1000, 60_000, 1].map((millis) => stepOf(millis)?.label), [
+      "1.5m",
+      "1s",
+      "1m",
+      "50ms"
+    ])
     assert.isUndefined(stepOf(30 * 86_400_000 + 1))
   })
 })
