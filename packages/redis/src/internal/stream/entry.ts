@@ -84,17 +84,17 @@ export const read = (entryId: string, fields: ReadonlyArray<unknown>): Entry => 
   }
   const parsed = payload === undefined ? unreadable : parse(payload)
   const rest = metadata === undefined ? noMetadata : parse(metadata)
+  const known = rest === noMetadata ? noMetadata : isMetadata(rest) ? rest : undefined
   const malformed = parsed === unreadable
     ? payload === undefined ? "the entry has no field payload" : "the field payload is no JSON"
-    : isMetadata(rest)
-    ? undefined
-    : "the field metadata is no JSON object"
-  const known = isMetadata(rest) ? rest : noMetadata
+    : known === undefined
+    ? "the field metadata is no JSON object"
+    : undefined
   return {
     transaction: Transaction.make(
       id === "" ? entryId : id,
       parsed === unreadable ? payload ?? rawOf(fields) : parsed,
-      trace === undefined ? known : { ...known, ...trace }
+      trace === undefined ? known ?? noMetadata : { ...known, ...trace }
     ),
     deliveries,
     unique,

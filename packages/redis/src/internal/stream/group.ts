@@ -44,6 +44,8 @@ export type Move =
 
 /** A consumer that was idle for longer is taken out of the group, when it holds nothing. */
 const forgottenAfter = 3_600_000
+/** What is old is looked for once in so many times. */
+const forgetsEvery = 60
 
 /** Runs a script by its hash; the server that does not know it yet gets its text. */
 export const run = (
@@ -77,6 +79,7 @@ export class Group {
   private readonly who: readonly [string, string]
   private readonly deletes: string
   private start: "0" | "$"
+  private untilForgetting = 0
   /** Whether the server may know of this consumer. */
   private isJoined = false
 
@@ -156,15 +159,17 @@ export class Group {
 
   tend(max: number): Effect.Effect<Tended, RedisError> {
     const { keys, keep, lease } = this.options
-    return Effect.suspend(() =>
-      Effect.map(
+    return Effect.suspend(() => {
+      const forgets = this.untilForgetting-- <= 0
+      if (forgets) this.untilForgetting = forgetsEvery
+      return Effect.map(
         this.healed(this.eval(scripts.tend, [...this.both, keys.delayed, keys.ids], [
           ...this.who,
           String(lease),
           String(max),
           keep === undefined ? "0" : "1",
           String(keep ?? 0),
-          String(Math.max(forgottenAfter, 10 * lease)),
+          forgets ? String(Math.max(forgottenAfter, 10 * lease)) : "0",
           ...this.cursors
         ])),
         (reply) => {
@@ -177,7 +182,7 @@ export class Group {
           }
         }
       )
-    )
+    })
   }
 
   /** What is held according to the server and not to us, handed over again as it was. */
@@ -197,7 +202,12 @@ export class Group {
   acknowledge(which: 1 | 2, receipts: ReadonlyArray<Receipt>): Effect.Effect<ReadonlyArray<number>, RedisError> {
     const deletes = which === 2 ? "1" : this.deletes
     const args = [...this.who, deletes, String(receipts.length)]
-    for (const { asked, count, id } of receipts) args.push(id, String(count), asked ? "1" : "0")
+    const others: Array<string> = []
+    receipts.forEach(({ asked, count, id }, place) => {
+      args.push(id)
+      if (count !== 1 || asked) others.push(String(place), String(count), asked ? "1" : "0")
+    })
+    args.push(String(others.length / 3), ...others)
     receipts.forEach(({ unique }, place) => {
       if (unique !== undefined) args.push(String(place), unique.id, unique.retention)
     })

@@ -27,8 +27,4 @@ export class Receipt {
   isHeld(now: number): boolean {
     return this.state === "held" && this.until > now
   }
-
-  get key(): string {
-    return `${this.which}:${this.id}`
-  }
 }

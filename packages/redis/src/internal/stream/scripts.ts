@@ -70,32 +70,40 @@ return 1
 )
 
 /**
- * Acknowledges. KEYS: the stream, the ids. ARGV: group, consumer, `1` to delete what no other group wants, how many, then
- * for each id, count, asked; then for each whose id is unique its place, its transaction's id and its retention. Answers
- * with the places of those that are not held.
+ * Acknowledges. KEYS: the stream, the ids. ARGV: group, consumer, `1` to delete what no other group wants, how many, the
+ * ids; how many of them have another count than 1 or were asked before, and of these place, count, asked; then of those
+ * whose id is unique the place, the transaction's id and its retention. Answers with the places of those that are not held.
  */
 export const acknowledge = script(
   "acknowledge",
   `${time}${holding}
 local group, consumer, count = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local held, lost, isLost = {}, {}, {}
+local counts, asked = {}, {}
+local at = 6 + count
+for _ = 1, tonumber(ARGV[5 + count]) do
+  local place = tonumber(ARGV[at])
+  counts[place], asked[place] = tonumber(ARGV[at + 1]), ARGV[at + 2] == '1'
+  at = at + 3
+end
 -- One look for all of them, when they are neighbours.
 local known = {}
-for _, p in ipairs(redis.call('XPENDING', KEYS[1], group, ARGV[5], ARGV[2 + count * 3], count, consumer)) do
+for _, p in ipairs(redis.call('XPENDING', KEYS[1], group, ARGV[5], ARGV[4 + count], count, consumer)) do
   known[p[1]] = p
 end
-for place = 1, count do
-  local at = 2 + place * 3
-  local p = known[ARGV[at]] or holder(KEYS[1], group, ARGV[at])
-  if p and p[2] == consumer and p[4] == tonumber(ARGV[at + 1]) then held[#held + 1] = ARGV[at]
-  elseif p or ARGV[at + 2] ~= '1' then lost[#lost + 1] = place - 1; isLost[place - 1] = true end
+for place = 0, count - 1 do
+  local id = ARGV[5 + place]
+  local p = known[id] or holder(KEYS[1], group, id)
+  if p and p[2] == consumer and p[4] == (counts[place] or 1) then held[#held + 1] = id
+  elseif p or not asked[place] then lost[#lost + 1] = place; isLost[place] = true end
 end
 if #held > 0 then
   redis.call('XACK', KEYS[1], group, unpack(held))
   if ARGV[3] == '1' and alone(KEYS[1]) then redis.call('XDEL', KEYS[1], unpack(held)) end
 end
-for at = 5 + count * 3, #ARGV, 3 do
+while at <= #ARGV do
   if not isLost[tonumber(ARGV[at])] then finish(KEYS[2], ARGV[at + 1], ARGV[at + 2]) end
+  at = at + 3
 end
 return lost
 `
@@ -167,7 +175,7 @@ return lost
 /**
  * Looks after the group: moves what is due, claims what nobody has settled within its lease, forgets, trims. KEYS: stream,
  * again, delayed, ids. ARGV: group, consumer, lease, how many to claim, `1` where the stream is trimmed, for how long what
- * all groups are done with is kept, how long a consumer may be idle, and where the claims at both streams go on. Answers
+ * all groups are done with is kept, how long a consumer may be idle or 0 to forget nothing now, and where the claims at both streams go on. Answers
  * with what was claimed (stream, id, count, fields), the milliseconds until the next is due or -1, how many were moved, and
  * where the claims go on.
  */
@@ -194,10 +202,11 @@ for which = 1, 2 do
     end
   end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. int(now))
-for which = 1, 2 do
+local idle = tonumber(ARGV[7])
+if idle > 0 then redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. int(now)) end
+for which = 1, idle > 0 and 2 or 0 do
   for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[which], group)) do
-    if info[4] == 0 and info[6] > tonumber(ARGV[7]) and info[2] ~= consumer then
+    if info[4] == 0 and info[6] > idle and info[2] ~= consumer then
       redis.call('XGROUP', 'DELCONSUMER', KEYS[which], group, info[2])
     end
   end

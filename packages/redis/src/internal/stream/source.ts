@@ -48,18 +48,19 @@ export const openSource = (
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
     const { keys, lease } = group.options
-    const held = new Map<string, Receipt>()
+    const held = { 1: new Map<string, Receipt>(), 2: new Map<string, Receipt>() } as const
     let isClosed = false
     const isKnown = ({ count, id, which }: Pick<Found, "which" | "id" | "count">) =>
-      held.get(`${which}:${id}`)?.count === count
+      held[which].get(id)?.count === count
     const reader = new Reader(group, clock, { poll, patience, isKnown })
     let forgotten = 0
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         isClosed = true
-        const receipts = Array.from(held.values())
+        const receipts = [...held[1].values(), ...held[2].values()]
         for (const receipt of receipts) receipt.state = "lost"
-        held.clear()
+        held[1].clear()
+        held[2].clear()
         reader.close()
         return group.leave(receipts).pipe(
           Effect.interruptible,
@@ -76,14 +77,15 @@ export const openSource = (
 
     const settled = (receipt: Receipt, state: "settled" | "lost") => {
       receipt.state = state
-      if (held.get(receipt.key) === receipt) held.delete(receipt.key)
+      const of = held[receipt.which]
+      if (of.get(receipt.id) === receipt) of.delete(receipt.id)
     }
 
     const handOver = ({ count, fields, id, which }: Found, until: number): Delivery.Delivery => {
       const { deliveries, malformed, transaction, unique } = read(id, fields)
       const kept = unique === undefined ? undefined : { id: transaction.id, retention: unique }
       const receipt = new Receipt(which, id, count, kept, until)
-      held.set(receipt.key, receipt)
+      held[which].set(id, receipt)
       return {
         transaction,
         deliveries: deliveries + count - 1,
@@ -98,7 +100,9 @@ export const openSource = (
     const forget = (at: number) => {
       if (at < forgotten + poll) return
       forgotten = at
-      for (const receipt of held.values()) if (receipt.until <= at) settled(receipt, "lost")
+      for (const  of of[held[1], held[2]]) {
+        for (const receipt of of.values()) if (receipt.until <= at) settled(receipt, "lost")
+      }
     }
 
     const fetch = ({ max, wait }: Connector.FetchRequest) =>
@@ -120,7 +124,7 @@ export const openSource = (
           // What nobody was there to take any more goes back at once.
           Effect.onInterrupt(() =>
             Effect.sync(() => {
-              for (const { id, which } of kept) held.delete(`${which}:${id}`)
+              for (const { id, which } of kept) held[which].delete(id)
               reader.giveBack(kept)
             })
           )
