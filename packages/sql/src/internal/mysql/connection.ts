@@ -8,8 +8,8 @@
  *                                └──deadlock──▶ over: the server has rolled back all of it. What follows would commit by
  *                                               itself, so that it fails with the deadlock, COMMIT too
  *
- * A statement that is interrupted or late leaves an answer on the wire: the connection is given up, the server ends its
- * transaction. A statement outside of a transaction that a deadlock has undone is tried again; it had no effect.
+ * A statement that is interrupted or late leaves an answer on the wire: the connection is given up, the server is asked
+ * to stop, and ends its transaction. A statement outside of a transaction that a deadlock has undone is tried again; it had no effect.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -56,15 +56,18 @@ const valuesOf = (result: unknown): ReadonlyArray<ReadonlyArray<unknown>> => Arr
 export class MysqlConnection implements Connection {
   private readonly connection: mysql2.Connection
   private readonly socket: Socket
+  /** Asks the server to stop what a session is at. */
+  private readonly stop: (thread: number) => void
   /** Milliseconds. */
   private readonly patience: number
   private readonly watching = new Set<(error: SqlError) => void>()
   private gaveUp: SqlError | undefined
   private transaction: "none" | "open" | SqlError = "none"
 
-  constructor(connection: mysql2.Connection, socket: Socket, patience: number) {
+  constructor(connection: mysql2.Connection, socket: Socket, patience: number, stop: (thread: number) => void) {
     this.connection = connection
     this.socket = socket
+    this.stop = stop
     this.patience = patience
     // Also what is lost while nothing is asked.
     const lost = (error?: unknown) => this.giveUp(sqlError(error ?? closed, "connection"))
@@ -85,6 +88,13 @@ export class MysqlConnection implements Connection {
   returned(): void {
     if (this.transaction === "open") this.giveUp(connectionError("a transaction was left open", "release"))
     this.transaction = "none"
+  }
+
+  /** Gives up in the middle of a statement: the server should not go on with it. */
+  private abandon(error: SqlError): void {
+    if (this.gaveUp !== undefined) return
+    this.giveUp(error)
+    this.stop(this.connection.threadId)
   }
 
   giveUp(error: SqlError): void {
@@ -188,7 +198,8 @@ export class MysqlConnection implements Connection {
       }
       const fail = (error: SqlError) => settle(Effect.fail(error))
       const timer = setTimeout(
-        () => this.giveUp(timeoutError(`no answer within ${this.patience} ms; the connection was given up`, operation)),
+        () =>
+          this.abandon(timeoutError(`no answer within ${this.patience} ms; the connection was given up`, operation)),
         this.patience
       )
       this.watching.add(fail)
@@ -210,7 +221,7 @@ export class MysqlConnection implements Connection {
         fail(sqlError(error, operation))
       }
       return Effect.sync(() => {
-        if (isOpen) this.giveUp(connectionError("a statement was interrupted; the connection was given up", operation))
+        if (isOpen) this.abandon(connectionError("a statement was interrupted; the connection was given up", operation))
       })
     })
   }
@@ -285,7 +296,7 @@ export class MysqlConnection implements Connection {
     const more = Effect.callback<void>((resume) => {
       const timer = setTimeout(
         () =>
-          this.giveUp(timeoutError(`no row within ${this.patience} ms; the connection was given up`, "executeStream")),
+          this.abandon(timeoutError(`no row within ${this.patience} ms; the connection was given up`, "executeStream")),
         this.patience
       )
       waiting = () => {
@@ -300,7 +311,7 @@ export class MysqlConnection implements Connection {
     const end = () => {
       if (paused) this.connection.resume()
       // The rest of the result is still to come: what is left of it is not read.
-      if (state === "reading") this.giveUp(connectionError("a stream was left before its end", "executeStream"))
+      if (state === "reading") this.abandon(connectionError("a stream was left before its end", "executeStream"))
     }
     return { next: take, end }
   }

@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Pool from "effect/Pool"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -37,7 +38,11 @@ const goodbye = 1000
 
 const where = ({ host, port, socketPath }: PoolOptions): string => socketPath ?? `${host}:${port}`
 
-const open = (driver: Driver, options: PoolOptions): Effect.Effect<MysqlConnection, SqlError> =>
+const open = (
+  driver: Driver,
+  options: PoolOptions,
+  stop: (thread: number) => void
+): Effect.Effect<MysqlConnection, SqlError> =>
   Effect.callback<MysqlConnection, SqlError>((resume) => {
     // Ours, so that giving up a connection closes it at once: the library waits for the server's goodbye.
     const socket = options.socketPath === undefined
@@ -84,7 +89,7 @@ const open = (driver: Driver, options: PoolOptions): Effect.Effect<MysqlConnecti
       connection.on("error", (error) => refuse(sqlError(error, "connect")))
       connection.connect((error) => {
         if (error !== null) return refuse(sqlError(error, "connect"))
-        return settle(Effect.succeed(new MysqlConnection(connection, socket, options.statementTimeout)))
+        return settle(Effect.succeed(new MysqlConnection(connection, socket, options.statementTimeout, stop)))
       })
     } catch (error) {
       refuse(sqlError(error, "connect"))
@@ -117,11 +122,29 @@ export interface Lending {
   ) => Effect.Effect<A, E | SqlError, R>
 }
 
+/** Asks for a statement to be stopped, over a connection of its own. Where that fails, it goes on to its end. */
+const stopping = (driver: Driver, options: PoolOptions, thread: number): Effect.Effect<void> =>
+  Effect.acquireUseRelease(
+    open(driver, options, () => {}),
+    (connection) => connection.executeUnprepared(`KILL QUERY ${thread}`, [], undefined),
+    (connection) => connection.close(goodbye)
+  ).pipe(Effect.ignore)
+
 /** Its connections end with the scope. */
 export const openPool = (driver: Driver, options: PoolOptions): Effect.Effect<Lending, never, Scope.Scope> =>
+  Effect.flatMap(FiberSet.makeRuntime<never>(), (run) => lending(driver, options, (effect) => void run(effect)))
+
+const lending = (
+  driver: Driver,
+  options: PoolOptions,
+  run: (effect: Effect.Effect<void>) => void
+): Effect.Effect<Lending, never, Scope.Scope> =>
   Effect.map(
     Pool.makeWithTTL({
-      acquire: Effect.acquireRelease(open(driver, options), (connection) => connection.close(goodbye)).pipe(
+      acquire: Effect.acquireRelease(
+        open(driver, options, (thread) => run(stopping(driver, options, thread))),
+        (connection) => connection.close(goodbye)
+      ).pipe(
         Effect.tap((connection) => prepare(connection, options))
       ),
       min: 0,
