@@ -77,8 +77,8 @@ export const openSource = (
 
     const settled = (receipt: Receipt, state: "settled" | "lost") => {
       receipt.state = state
-      const of = held[receipt.which]
-      if (of.get(receipt.id) === receipt) of.delete(receipt.id)
+      const receipts = held[receipt.which]
+      if (receipts.get(receipt.id) === receipt) receipts.delete(receipt.id)
     }
 
     const handOver = ({ count, fields, id, which }: Found, until: number): Delivery.Delivery => {
@@ -100,8 +100,8 @@ export const openSource = (
     const forget = (at: number) => {
       if (at < forgotten + poll) return
       forgotten = at
-      for (const  of of[held[1], held[2]]) {
-        for (const receipt of of.values()) if (receipt.until <= at) settled(receipt, "lost")
+      for (const receipts of [held[1], held[2]]) {
+        for (const receipt of receipts.values()) if (receipt.until <= at) settled(receipt, "lost")
       }
     }
 
