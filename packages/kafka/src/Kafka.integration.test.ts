@@ -1,7 +1,7 @@
 import { Connector, Task, Transaction } from "@ergon/core"
 import { Kafka as Lab, Proxy, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, Schedule, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, Stream } from "effect"
 import { Cluster, Kafka } from "./index.ts"
 import { isConsumer, type RawConsumer } from "./test/books.ts"
 import { cluster, options } from "./test/mock.ts"
@@ -327,6 +327,26 @@ await Services.describe([Lab.needs], "Kafka", () => {
       assert.deepStrictEqual(seen, ["order-0", "order-2", "order-3", "order-1", "order-4"])
       const count = yield* Effect.provide(Connector.count(Orders), context)
       assert.deepStrictEqual(count, { ready: 0, inFlight: 0, delayed: 0 })
+    }).pipe(Effect.scoped), 40_000)
+
+  it.live("closes in time while the broker is frozen", () =>
+    Effect.gen(function*() {
+      const mock = yield* Lab.mock
+      const scope = yield* Scope.make()
+      const context = yield* Scope.provide(
+        Layer.build(
+          Layer.merge(Kafka.source(Orders, quick), Kafka.sink(Out)).pipe(Layer.provide(cluster(mock.port)))
+        ),
+        scope
+      )
+      yield* Effect.provide(send(0, 4), context)
+      const { source } = Context.get(context, Orders)
+      yield* source.fetch({ max: 4, wait: Duration.seconds(20) })
+      yield* mock.freeze
+      yield* Effect.forkChild(Effect.ignore(Effect.provide(send(4, 8), context)))
+      const before = Date.now()
+      yield* Scope.close(scope, Exit.void)
+      assert.isBelow(Date.now() - before, 5000)
     }).pipe(Effect.scoped), 40_000)
 
   it.live("says what is wrong with a cluster that is not there", () =>

@@ -4,7 +4,8 @@
  *     made -> prepared (the user's `prepare`) -> in use -> closed
  *                                                   +-> abandoned: its sockets are destroyed, nothing of it goes on
  *
- * Worst case of closing: 3 s, then the sockets are destroyed.
+ * Worst case of closing: 3 s for a member, which tells its group that it leaves, and 300 ms for any other; then the
+ * sockets are destroyed.
  */
 import type { Reason } from "@ergon/core"
 import * as Effect from "effect/Effect"
@@ -20,13 +21,16 @@ export interface ConsumerSettings {
   readonly instanceId?: string | undefined
   readonly retries: number
   readonly requestTimeout: number
+  /** Joins the group: closing it leaves it. */
+  readonly joins?: boolean | undefined
 }
 
 export interface ProducerSettings {
   readonly idempotent: boolean
 }
 
-const closeWithin = 3000
+const leaveWithin = 3000
+const closeWithin = 300
 
 /** What the client is asked: a promise as an effect, whose failure is a reason. It is not interrupted: it has bounds. */
 export const ask = <A>(what: string, promise: () => Promise<A>): Effect.Effect<A, Reason.Reason> =>
@@ -37,9 +41,9 @@ const abandon = (client: Client): void => {
   for (const [, connection] of client.connections) connection.socket?.destroy()
 }
 
-const close = (client: Client): Effect.Effect<void> =>
+const close = (client: Client, within: number): Effect.Effect<void> =>
   Effect.tryPromise(() => client.close(true)).pipe(
-    Effect.timeout(closeWithin),
+    Effect.timeout(within),
     Effect.ignore,
     Effect.ensuring(Effect.sync(() => abandon(client)))
   )
@@ -53,34 +57,35 @@ export class Clients {
     this.settings = settings
   }
 
-  /** A consumer for as long as the scope is open. `leaves`: closing it tells the group. */
+  /** A consumer for as long as the scope is open. */
   consumer(settings: ConsumerSettings) {
-    return this.scoped((): RawConsumer =>
-      new this.library.Consumer({
-        ...this.settings.base,
-        groupId: settings.group,
-        ...settings.instanceId === undefined ? {} : { groupInstanceId: settings.instanceId },
-        requestTimeout: settings.requestTimeout,
-        retries: settings.retries,
-        retryDelay: 250,
-        autocommit: false
-      })
+    return this.scoped(
+      settings.joins === true ? leaveWithin : closeWithin,
+      (): RawConsumer =>
+        new this.library.Consumer({
+          ...this.settings.base,
+          groupId: settings.group,
+          ...settings.instanceId === undefined ? {} : { groupInstanceId: settings.instanceId },
+          requestTimeout: settings.requestTimeout,
+          retries: settings.retries,
+          retryDelay: 250,
+          autocommit: false
+        })
     )
   }
 
   producer(settings: ProducerSettings) {
-    return this.scoped((): RawProducer =>
+    return this.scoped(closeWithin, (): RawProducer =>
       new this.library.Producer({
         ...this.settings.base,
         idempotent: settings.idempotent,
         // As long as the one who waits for it has patience: see `Publisher`.
         retries: 10_000,
         retryDelay: 250
-      })
-    )
+      }))
   }
 
-  private scoped<C extends Client>(make: () => C) {
+  private scoped<C extends Client>(within: number, make: () => C) {
     const { prepare } = this.settings
     return Effect.acquireRelease(
       Effect.sync(() => {
@@ -89,7 +94,7 @@ export class Clients {
         client.on("error", () => {})
         return client
       }),
-      close
+      (client) => close(client, within)
     ).pipe(
       Effect.tap((client) =>
         prepare === undefined ? Effect.void : ask("preparing the client", async () => prepare(client))

@@ -90,7 +90,8 @@ export class Session {
         group,
         instanceId,
         retries: 2,
-        requestTimeout: settings.rebalance + requestTimeout
+        requestTimeout: settings.rebalance + requestTimeout,
+        joins: true
       })
       member.topics.trackAll(...topics)
       const session = new Session(options, member, fetcher, committer)
@@ -141,9 +142,10 @@ export class Session {
     this.options.changed.wake()
   }
 
-  /** The group does not know this member any more: what it holds is somebody else's. */
+  /** The group does not know this member any more: what it holds is somebody else's. Its heartbeats make it join again. */
   forgotten(): void {
     this.loseAll()
+    this.to("rejoining")
     this.options.changed.wake()
   }
 
