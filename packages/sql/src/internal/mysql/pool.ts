@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { ConnectionOptions, SslOptions } from "mysql2"
 import * as net from "node:net"
+import * as tls from "node:tls"
 import type { SqlError } from "../effectSql.ts"
 import { MysqlConnection } from "./connection.ts"
 import type { Driver } from "./driver.ts"
@@ -48,6 +49,8 @@ const open = (
     const socket = options.socketPath === undefined
       ? net.connect({ host: options.host, port: options.port, noDelay: true, keepAlive: true, keepAliveInitialDelay })
       : net.connect(options.socketPath)
+    // Node verifies this name where the library gives none, which it does not for an address: "localhost" otherwise.
+    if (options.ssl !== undefined) Object.assign(socket, { _host: options.host })
     const given: ConnectionOptions = {
       // The name that the server's certificate has to have.
       host: options.host,
@@ -89,6 +92,8 @@ const open = (
       connection.on("error", (error) => refuse(sqlError(error, "connect")))
       connection.connect((error) => {
         if (error !== null) return refuse(sqlError(error, "connect"))
+        const stranger = identityProblem(connection, options)
+        if (stranger !== undefined) return refuse(stranger)
         return settle(Effect.succeed(new MysqlConnection(connection, socket, options.statementTimeout, stop)))
       })
     } catch (error) {
@@ -100,6 +105,19 @@ const open = (
       socket.destroy()
     })
   })
+
+/** Whether the certificate is that of the host, also where that is an address. */
+const identityProblem = (connection: object, { host, ssl }: PoolOptions): SqlError | undefined => {
+  if (ssl === undefined) return undefined
+  const stream: unknown = Reflect.get(connection, "stream")
+  const problem = !(stream instanceof tls.TLSSocket)
+    ? Object.assign(new Error("the connection is not encrypted"), { code: "HANDSHAKE_NO_SSL_SUPPORT" })
+    // A session that is resumed is that of a connection whose certificate was verified.
+    : stream.isSessionReused()
+    ? undefined
+    : tls.checkServerIdentity(host, stream.getPeerCertificate())
+  return problem === undefined ? undefined : sqlError(problem, "connect")
+}
 
 /** What every session of ours agrees on, whatever the server's defaults. */
 const prepare = (connection: MysqlConnection, options: PoolOptions): Effect.Effect<void, SqlError> =>
