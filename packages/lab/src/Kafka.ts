@@ -66,3 +66,25 @@ export const mock: Effect.Effect<Mock, NotStarted, Scope.Scope> = Effect.gen(fun
   )
   return { port, freeze: program.freeze, thaw: program.thaw, kill: Effect.asVoid(program.kill), log: program.log }
 })
+
+const newest: Readonly<Record<string, number>> = { ListOffsets: 3, InitProducerId: 2 }
+
+/**
+ * Makes a client of `@platformatic/kafka` ask in versions that the mock speaks: it announces two that it does not. A real
+ * broker needs none of this.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const prepare = async (
+  client: { readonly listApis: () => Promise<ReadonlyArray<{ readonly name: string; readonly maxVersion: number }>> }
+): Promise<void> => {
+  const versions = await client.listApis()
+  const key = Object.getOwnPropertySymbols(client).find(({ description }) => description === "plt.kafka.base.apis")
+  if (key === undefined) throw new Error("@platformatic/kafka keeps its API versions elsewhere")
+  Reflect.set(
+    client,
+    key,
+    versions.map((one) => ({ ...one, maxVersion: Math.min(one.maxVersion, newest[one.name] ?? Infinity) }))
+  )
+}

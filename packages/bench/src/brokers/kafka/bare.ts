@@ -1,4 +1,5 @@
 /** The floor: @platformatic/kafka itself, one stream of a group, offsets committed for what piled up meanwhile. */
+import { Kafka as Mock } from "@ergon/lab"
 import {
   Consumer,
   MessagesStreamFallbackModes,
@@ -8,18 +9,16 @@ import {
   stringSerializers
 } from "@platformatic/kafka"
 import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
-import { cap } from "./cap.ts"
 
 /** `topic` is the name of the group too. */
 export const bare = async (broker: string, topic: string): Promise<Contender> => {
-  const producer = await cap(
-    new Producer({
-      clientId: "bare",
-      bootstrapBrokers: [broker],
-      serializers: stringSerializers,
-      autocreateTopics: true
-    })
-  )
+  const producer = new Producer({
+    clientId: "bare",
+    bootstrapBrokers: [broker],
+    serializers: stringSerializers,
+    autocreateTopics: true
+  })
+  await Mock.prepare(producer)
   const send = async (numbers: ReadonlyArray<number>): Promise<void> => {
     await producer.send({
       messages: numbers.map((n) => ({
@@ -32,16 +31,15 @@ export const bare = async (broker: string, topic: string): Promise<Contender> =>
   }
   /** Tells the numbers of each commit. */
   const consuming = async (began: () => void, settled: (numbers: ReadonlyArray<number>) => void) => {
-    const consumer = await cap(
-      new Consumer({
-        groupId: topic,
-        clientId: "bare",
-        bootstrapBrokers: [broker],
-        deserializers: stringDeserializers,
-        autocommit: false,
-        highWaterMark: 4 * concurrency
-      })
-    )
+    const consumer = new Consumer({
+      groupId: topic,
+      clientId: "bare",
+      bootstrapBrokers: [broker],
+      deserializers: stringDeserializers,
+      autocommit: false,
+      highWaterMark: 4 * concurrency
+    })
+    await Mock.prepare(consumer)
     const stream = await consumer.consume({
       topics: [topic],
       mode: MessagesStreamModes.COMMITTED,

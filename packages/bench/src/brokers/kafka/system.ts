@@ -1,10 +1,10 @@
 import { Cluster, Kafka } from "@ergon/kafka"
+import { Kafka as Mock } from "@ergon/lab"
 import { Layer } from "effect"
 import { type Contender, numberOf } from "../contender.ts"
 import { ergon, Queued, Sent } from "../ergon.ts"
 import type { System } from "../system.ts"
 import { bare } from "./bare.ts"
-import { cap } from "./cap.ts"
 
 /** The mock broker keeps a member that has left until its session ends: each run has a topic and a group of its own. */
 const renewed = async (make: () => Promise<Contender>): Promise<Contender> => {
@@ -42,9 +42,7 @@ export const kafka = (port: number): System => {
     const cluster = Cluster.layer({
       brokers: [broker],
       autocreateTopics: true,
-      prepare: async (client) => {
-        await cap(client)
-      }
+      prepare: Mock.prepare
     })
     const key = ({ id }: { readonly id: string }) => `k-${numberOf(id) % 256}`
     const layer = Layer.provide(Kafka.queue(Queued, { topic, group: topic, key }), cluster)
