@@ -10,14 +10,14 @@ import { topics } from "./transports.ts"
 
 const said = "3 priced, 1 dead-lettered, 3 receipts"
 
-const run = async (transport: string, env: Readonly<Record<string, string>> = {}): Promise<void> => {
+const run = async (transport: string, env: Readonly<Record<string, string>> = {}): Promise<string> => {
   const { stderr, stdout } = await promisify(execFile)(
     process.execPath,
     ["--conditions=@ergon/source", join(import.meta.dirname, "main.ts")],
     { env: { ...process.env, ...env, TRANSPORT: transport } }
   )
   assert.strictEqual(stderr, "")
-  assert.strictEqual(stdout.trim(), said)
+  return stdout.trim()
 }
 
 interface Own {
@@ -50,7 +50,9 @@ const servers: Readonly<Record<string, Own>> = {
 }
 
 for (const transport of ["memory", "sqlite"]) {
-  it(`one task on ${transport}`, () => run(transport))
+  it(`one task on ${transport}`, async () => {
+    assert.strictEqual(await run(transport), said)
+  })
 }
 
 for (const [transport, { env, needs, server }] of Object.entries(servers)) {
@@ -58,7 +60,7 @@ for (const [transport, { env, needs, server }] of Object.entries(servers)) {
     it.live("prices orders", () =>
       Effect.gen(function*() {
         const { port } = yield* server
-        yield* Effect.promise(() => run(transport, env(port)))
+        assert.strictEqual(yield* Effect.promise(() => run(transport, env(port))), said)
       }), 60_000)
   })
 }
