@@ -86,6 +86,29 @@ describe("a connection from the configuration", () => {
       )
     }))
 
+  it.effect("has TLS in variables, whose secrets it does not show", () =>
+    Effect.gen(function*() {
+      const layer = RedisClient.layerConfig().pipe(
+        Layer.provide(environment({
+          REDIS_TLS: "no",
+          REDIS_TLS_CA: "hunter1",
+          REDIS_TLS_KEY: "hunter2",
+          REDIS_TLS_PASSPHRASE: "hunter3"
+        }))
+      )
+      assert.strictEqual(
+        yield* problems(layer),
+        [
+          "the connection to Redis has 5 problems:",
+          "- REDIS_TLS_CA: \"hunter1\" is not valid; expected a certificate or key in PEM",
+          "- REDIS_TLS_KEY: what is given is not valid; expected a certificate or key in PEM",
+          "- REDIS_TLS_CA: not valid together with REDIS_TLS, which is not true",
+          "- REDIS_TLS_KEY: not valid together with REDIS_TLS, which is not true",
+          "- REDIS_TLS_PASSPHRASE: not valid together with REDIS_TLS, which is not true"
+        ].join("\n")
+      )
+    }))
+
   it.effect("takes bare numbers as seconds, and a Config of the options", () =>
     Effect.gen(function*() {
       const timeout = (layer: Layer.Layer<RedisClient.RedisClient, unknown>) =>

@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Connection } from "./internal/client/connection.ts"
-import { readSettings, type Settings, settingsFields } from "./internal/client/settings.ts"
+import { configFields, readSettings, type Settings } from "./internal/client/settings.ts"
 import { loadClient, opener } from "./internal/client/wire.ts"
 import { type Given, givenInCode, givenInConfig, orFail } from "./internal/fields.ts"
 import type { MissingClient } from "./MissingClient.ts"
@@ -147,7 +147,8 @@ const connect = (given: Given): Effect.Effect<RedisClient["Service"], SetupError
  *
  * **Details**
  * A variable that is blank is not given. A bare number of a duration is seconds; `REDIS_NODES` is a list with commas;
- * `REDIS_TLS` is true or false. A problem names the variable.
+ * `REDIS_TLS` is true or false, and `REDIS_TLS_CA`, `REDIS_TLS_CERT`, `REDIS_TLS_KEY` (in PEM, with line ends or `\\n`),
+ * `REDIS_TLS_PASSPHRASE` and `REDIS_TLS_SERVERNAME` are the fields of `TlsOptions`. A problem names the variable.
  *
  * **Example** (The address from the environment)
  * ```ts import.meta.vitest
@@ -169,4 +170,4 @@ const connect = (given: Given): Effect.Effect<RedisClient["Service"], SetupError
 export const layerConfig = (
   config: string | Config.Wrap<Options> = "REDIS"
 ): Layer.Layer<RedisClient, SetupError | MissingClient | Config.ConfigError> =>
-  Layer.effect(RedisClient, Effect.flatMap(givenInConfig(settingsFields, config), connect))
+  Layer.effect(RedisClient, Effect.flatMap(givenInConfig(configFields, config), connect))

@@ -1,7 +1,7 @@
 import { Connector, Disposition, Task, Transaction } from "@ergon/core"
 import { Port, Program, Redis as Server, Services } from "@ergon/lab"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { ConfigProvider, Context, Duration, Effect, Layer, Redacted } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -123,6 +123,17 @@ await Services.describe([Server.needs, openssl], "an encrypted connection", () =
         url: `rediss://127.0.0.1:${port}`,
         tls: { ca, servername: "redis.test", cert: ca, key: Redacted.make(readFileSync(key, "utf8")) }
       }))
+      const env = {
+        REDIS_URL: `rediss://127.0.0.1:${port}`,
+        REDIS_TLS_CA: ca.replaceAll("\n", "\\n"),
+        REDIS_TLS_SERVERNAME: "redis.test"
+      }
+      yield* everything(
+        Redis.queue(Orders).pipe(
+          Layer.provide(RedisClient.layerConfig()),
+          Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+        )
+      )
       for (const tls of [true, { ca, servername: "another.test" }] as const) {
         const error = yield* Effect.flip(
           Effect.provide(Task.run(Task.consumer("ship", Orders, () => Effect.void)), queueOf({ port, tls }))

@@ -98,11 +98,55 @@ export const settingsFields = {
   commandTimeout: duration(10, 30_000)
 }
 
+const pem = text("a certificate or key in PEM", (text) => text.includes("-----BEGIN "))
+
+/** What `TlsOptions` are made of, where every option is a text of its own. */
+const tlsFields = {
+  tlsCa: pem,
+  tlsCert: pem,
+  tlsKey: { ...pem, secret: true },
+  tlsPassphrase: secret,
+  tlsServername: text("a name that is not empty")
+}
+
+/** The options as variables. */
+export const configFields = { ...settingsFields, ...tlsFields }
+
+/** Puts the variables about TLS together; pushes what is wrong with them. */
+const withTls = (given: Given, problems: Array<string>): Given => {
+  const parts = new Map(
+    [...given].filter(([key, { dialect }]) => dialect === "text" && Object.hasOwn(tlsFields, key)).map((
+      [key, input]
+    ) => [
+      key,
+      // A variable of one line.
+      { ...input, raw: typeof input.raw === "string" ? input.raw.replaceAll("\\n", "\n") : input.raw }
+    ])
+  )
+  if (parts.size === 0) return given
+  const read = readFields(tlsFields, parts, problems)
+  const rest = new Map([...given].filter(([key]) => !parts.has(key)))
+  const tls = rest.get("tls")
+  if (tls !== undefined && flag.read(tls.raw, tls.dialect) !== true) {
+    for (const { name } of parts.values())
+      problems.push(`${name}: not valid together with ${tls.name}, which is not true`)
+  }
+  const options: TlsOptions = {
+    ca: read.tlsCa,
+    cert: read.tlsCert,
+    key: read.tlsKey === undefined ? undefined : Redacted.make(read.tlsKey),
+    passphrase: read.tlsPassphrase,
+    servername: read.tlsServername
+  }
+  return rest.set("tls", { name: tls?.name ?? "tls", raw: options, dialect: "code" })
+}
+
 /** Reads settings; pushes what is wrong with them. */
 export const readSettings = (
-  given: Given,
+  from: Given,
   problems: Array<string>
 ): Settings => {
+  const given = withTls(from, problems)
   const read = readFields(settingsFields, given, problems)
   const nameOf = (key: string) => given.get(key)?.name ?? key
   for (const key of ["host", "port"] as const) {
