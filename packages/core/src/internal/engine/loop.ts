@@ -342,11 +342,12 @@ export class Loop implements Engine {
     this.settler.push(item)
   }
 
-  /** Everything that does not run goes back to the source. */
+  /** Everything that does not run goes back to the source; what is confirmed at once does not end the run before that. */
   private giveBack(): void {
-    for (const part of [this.intake.stop(), this.lanes.drain(), this.requeues.drain()]) {
-      for (const item of part) this.release(item)
-    }
+    const { pumping } = this
+    this.pumping = true
+    for (const item of [this.intake.stop(), this.lanes.drain(), this.requeues.drain()].flat()) this.release(item)
+    this.pumping = pumping
   }
 
   private confirmed(items: ReadonlyArray<Item.Item>): void {

@@ -53,28 +53,38 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "commit past what was given back",
     file: engine("settle"),
-    from: "else this.watermarks.forget(item)",
-    to: "else this.watermarks.drop(item)"
+    from: "          this.watermarks.forget(item)\n",
+    to: "          this.watermarks.drop(item)\n"
   },
   {
     name: "commit what was released",
     file: engine("settle"),
-    from:
-      "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
-    to: "if (item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {"
+    from: "disposition._tag !== \"Release\" && disposition._tag !== \"Requeue\" && kind !== \"redelivered\"",
+    to: "disposition._tag !== \"Requeue\" && kind !== \"redelivered\""
+  },
+  {
+    name: "commit what was lost while it was processed",
+    file: engine("settle"),
+    from: "disposition._tag !== \"Release\" && disposition._tag !== \"Requeue\" && kind !== \"redelivered\"",
+    to: "(disposition._tag !== \"Release\" || kind === \"redelivered\") && disposition._tag !== \"Requeue\""
   },
   {
     name: "commit a requeue that a drain has cut short",
     file: engine("settle"),
-    from:
-      "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\" || item.disposition._tag === \"Requeue\") {",
-    to: "if (item.disposition._tag === \"Release\" || item.kind === \"redelivered\") {"
+    from: "disposition._tag !== \"Release\" && disposition._tag !== \"Requeue\" && kind !== \"redelivered\"",
+    to: "disposition._tag !== \"Release\" && kind !== \"redelivered\""
   },
   {
     name: "a failed commit fails its last delivery alone",
     file: engine("settle"),
-    from: "if (batch[i]!.delivery.partition === partition) reasons[i] = reason",
-    to: "if (batch[i] === sent[index]) reasons[i] = reason"
+    from: "for (const item of sent[index]?.items ?? []) refused.set(item, reason)",
+    to: "for (const item of (sent[index]?.items ?? []).slice(-1)) refused.set(item, reason)"
+  },
+  {
+    name: "a drain ends the run before everything is given back",
+    file: engine("loop"),
+    from: "    this.pumping = true\n    for (const item of [",
+    to: "    for (const item of ["
   },
   {
     name: "a failed commit goes behind the later ones",

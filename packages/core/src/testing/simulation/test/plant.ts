@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process"
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Bug, bugs } from "./bugs.ts"
@@ -64,6 +64,29 @@ export const hunt = async (bug: Bug, options: { readonly seeds: number; readonly
   }
 }
 
+/** Several at a time; what each comes to is told as soon as it is known. */
+export const huntAll = async (
+  bugs: ReadonlyArray<Bug>,
+  options: {
+    readonly seeds: number
+    readonly tests: boolean
+    readonly workers: number
+    readonly told?: (hunted: Hunted) => void
+  }
+): Promise<ReadonlyArray<Hunted>> => {
+  const left = [...bugs]
+  const all: Array<Hunted> = []
+  const work = async (): Promise<void> => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
+      const hunted = await hunt(bug, options)
+      all.push(hunted)
+      options.told?.(hunted)
+    }
+  }
+  await Promise.all(Array.from({ length: options.workers }, work))
+  return all
+}
+
 /** Whether the core's own tests, those of the simulator left out, notice nothing. */
 const passes = async (directory: string): Promise<boolean> => {
   await writeFile(
@@ -80,13 +103,17 @@ const main = async (): Promise<void> => {
   const tests = args.includes("--tests")
   const names = args.filter((arg) => !arg.startsWith("--"))
   const chosen = names.length === 0 ? bugs : bugs.filter(({ name }) => names.some((part) => name.includes(part)))
-  let missed = 0
-  for (const bug of chosen) {
-    const { rule, seed, survives } = await hunt(bug, { seeds: 1_000, tests })
-    if (seed === undefined) missed++
-    const told = survives === undefined ? "" : survives ? " | survives the tests" : " | the tests find it"
-    process.stdout.write(`${bug.name} | ${seed ?? "not found"} | ${rule}${told}\n`)
-  }
+  const hunted = await huntAll(chosen, {
+    seeds: 1_000,
+    tests,
+    // The tests take their time as they are: one at a time.
+    workers: tests ? 1 : Math.min(2, availableParallelism()),
+    told: ({ bug, rule, seed, survives }) => {
+      const told = survives === undefined ? "" : survives ? " | the tests miss it" : " | the tests find it"
+      process.stdout.write(`${bug.name} | ${seed ?? "not found"} | ${rule}${told}\n`)
+    }
+  })
+  const missed = hunted.filter(({ seed }) => seed === undefined).length
   process.stdout.write(`${chosen.length} bugs, ${missed} not found\n`)
   process.exitCode = missed === 0 ? 0 : 1
 }
