@@ -113,8 +113,11 @@ describe("a connection from the configuration", () => {
     Effect.gen(function*() {
       const timeout = (layer: Layer.Layer<RedisClient.RedisClient, unknown>) =>
         Effect.map(RedisClient.RedisClient, ({ commandTimeout }) => commandTimeout).pipe(
-          Effect.provide(layer),
-          Effect.provide(environment({ REDIS_COMMAND_TIMEOUT: "2", REDIS_TLS: "No", LIMIT: "3 seconds" }))
+          Effect.provide(
+            layer.pipe(
+              Layer.provide(environment({ REDIS_COMMAND_TIMEOUT: "2", REDIS_TLS: "No", LIMIT: "3 seconds" }))
+            )
+          )
         )
       assert.strictEqual(yield* timeout(RedisClient.layerConfig()), 2000)
       assert.strictEqual(yield* timeout(RedisClient.layerConfig({ commandTimeout: Config.Duration("LIMIT") })), 3000)

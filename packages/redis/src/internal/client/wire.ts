@@ -39,12 +39,14 @@ const isMissing = (error: unknown): boolean =>
 const load = () => import("redis")
 
 /** Finds out whether the client is installed. */
-export const loadClient: Effect.Effect<void, MissingClient> = Effect.tryPromise({
-  try: load,
-  catch: (error) => isMissing(error) ? new MissingClient({ client: "redis", version }) : error
-}).pipe(
-  Effect.catch((error) => error instanceof MissingClient ? Effect.fail(error) : Effect.die(error)),
-  Effect.asVoid
+export const loadClient: Effect.Effect<void, MissingClient> = Effect.flatMap(
+  Effect.promise(() => load().then(() => undefined, (error: unknown) => ({ error }))),
+  (failed) =>
+    failed === undefined
+      ? Effect.void
+      : isMissing(failed.error)
+      ? Effect.fail(new MissingClient({ client: "redis", version }))
+      : Effect.die(failed.error)
 )
 
 const socketOf = ({ host, port }: Address, { connectTimeout, tls }: WireOptions) => {
