@@ -15,6 +15,9 @@ class Graves extends Connector.Source<Graves>()("orders.dead", Schema.Unknown) {
 // The mock lets the first member in after 3 s, and counts them as silence.
 const quick = { group: "orders", session: "4 seconds", heartbeat: "400 millis", watch: "500 millis" } as const
 
+/** Each has a broker of its own, and mostly waits. */
+const together = { timeout: 60_000, concurrent: true }
+
 const until = (test: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => test() ? Effect.void : Effect.andThen(Effect.sleep(20), until(test)))
 
@@ -65,7 +68,7 @@ await Services.describe([Lab.needs], "the watchdog", () => {
       yield* send(10, 20)
       yield* until(() => new Set(seen).size === 20)
       assert.isNotNull(member(clients).memberId)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live("notices heartbeats that are not answered", () =>
     Effect.gen(function*() {
@@ -80,7 +83,7 @@ await Services.describe([Lab.needs], "the watchdog", () => {
       yield* send(10, 20)
       yield* until(() => new Set(seen).size === 20)
       assert.isAbove(clients.length, before)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live("notices fetches that are answered with nothing although there is something", () =>
     Effect.gen(function*() {
@@ -88,16 +91,19 @@ await Services.describe([Lab.needs], "the watchdog", () => {
       yield* send(0, 10)
       yield* until(() => seen.length === 10)
       const before = clients.length
+      let asked = 0
       for (const client of clients) {
         Reflect.set(client, "fetch", async () => {
+          asked++
           await new Promise((resolve) => setTimeout(resolve, 50))
           return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [] }
         })
       }
+      yield* until(() => asked > 0)
       yield* send(10, 20)
       yield* until(() => new Set(seen).size === 20)
       assert.isAbove(clients.length, before)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live("notices fetches that are never answered", () =>
     Effect.gen(function*() {
@@ -105,11 +111,18 @@ await Services.describe([Lab.needs], "the watchdog", () => {
       yield* send(0, 10)
       yield* until(() => seen.length === 10)
       const before = clients.length
-      for (const client of clients) Reflect.set(client, "fetch", () => new Promise(() => {}))
+      let asked = 0
+      for (const client of clients) {
+        Reflect.set(client, "fetch", () => {
+          asked++
+          return new Promise(() => {})
+        })
+      }
+      yield* until(() => asked > 0)
       yield* send(10, 20)
       yield* until(() => new Set(seen).size === 20)
       assert.isAbove(clients.length, before)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 })
 
 await Services.describe([Lab.needs], "Kafka", () => {
@@ -140,7 +153,7 @@ await Services.describe([Lab.needs], "Kafka", () => {
       for (const numbers of order.values()) assert.deepStrictEqual(numbers, numbers.toSorted((a, b) => a - b))
       assert.isAbove(most, 1)
       assert.isAtMost(most, 7)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live(
     "sends what is given up through its retry topics, and then to the dead letters",
@@ -256,7 +269,7 @@ await Services.describe([Lab.needs], "Kafka", () => {
       )
       yield* until(() => atJoin.length > 0)
       assert.strictEqual(atJoin[0], 0)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live(
     "gives up what does not end in time: its late settlement is too late, and another member has it",
@@ -327,7 +340,7 @@ await Services.describe([Lab.needs], "Kafka", () => {
       assert.deepStrictEqual(seen, ["order-0", "order-2", "order-3", "order-1", "order-4"])
       const count = yield* Effect.provide(Connector.count(Orders), context)
       assert.deepStrictEqual(count, { ready: 0, inFlight: 0, delayed: 0 })
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live("closes in time while the broker is frozen", () =>
     Effect.gen(function*() {
@@ -347,7 +360,7 @@ await Services.describe([Lab.needs], "Kafka", () => {
       const before = Date.now()
       yield* Scope.close(scope, Exit.void)
       assert.isBelow(Date.now() - before, 5000)
-    }).pipe(Effect.scoped), 40_000)
+    }).pipe(Effect.scoped), together)
 
   it.live("says what is wrong with a cluster that is not there", () =>
     Effect.gen(function*() {
@@ -358,5 +371,5 @@ await Services.describe([Lab.needs], "Kafka", () => {
       if (error._tag !== "FetchError") return yield* Effect.die("it said that it is empty")
       assert.strictEqual(error.reason._tag, "ConnectionLost")
       assert.include(error.message, "127.0.0.1:1")
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped), together)
 })

@@ -2,6 +2,7 @@
  * The client package, loaded when it is first needed: it is an optional peer.
  */
 import type * as Platformatic from "@platformatic/kafka"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { MissingClient } from "../../MissingClient.ts"
@@ -20,12 +21,13 @@ const isMissing = (error: unknown): boolean =>
   Predicate.hasProperty(error, "code") && error.code === "ERR_MODULE_NOT_FOUND" &&
   Predicate.hasProperty(error, "message") && String(error.message).includes(name)
 
+class Unusable extends Data.TaggedError("Unusable")<{ readonly cause: unknown }> {}
+
 /** Loads it with `load`; anything but its absence is a defect. */
 export const loadWith = (load: () => Promise<Library>): Effect.Effect<Library, MissingClient> =>
-  Effect.tryPromise({ try: load, catch: (error) => error }).pipe(
-    Effect.catch((error) =>
-      isMissing(error) ? Effect.fail(new MissingClient({ client: name, version })) : Effect.die(error)
-    )
-  )
+  Effect.tryPromise({
+    try: load,
+    catch: (cause) => isMissing(cause) ? new MissingClient({ client: name, version }) : new Unusable({ cause })
+  }).pipe(Effect.catchTag("Unusable", ({ cause }) => Effect.die(cause)))
 
 export const library: Effect.Effect<Library, MissingClient> = loadWith(() => import("@platformatic/kafka"))

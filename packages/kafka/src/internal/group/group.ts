@@ -9,7 +9,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Clients } from "../client/clients.ts"
-import { idsOf, reasonOf } from "../client/reason.ts"
 import type { SourceSettings } from "../settings/source.ts"
 import { Signal } from "../signal.ts"
 import { type Partition, Place } from "./partition.ts"
@@ -204,11 +203,9 @@ export class Group {
             for (const [partition, position] of due) partition.offsets?.confirm(position)
             return problems
           }),
-        onFailure: (error) => {
-          const reason = reasonOf("committing", error)
-          const ids = idsOf(error)
-          const rebalancing = ids.has("REBALANCE_IN_PROGRESS") || ids.has("ILLEGAL_GENERATION")
-          if (ids.has("UNKNOWN_MEMBER_ID") || ids.has("FENCED_INSTANCE_ID")) session.forgotten()
+        onFailure: ({ codes, reason }) => {
+          const rebalancing = codes.has("REBALANCE_IN_PROGRESS") || codes.has("ILLEGAL_GENERATION")
+          if (codes.has("UNKNOWN_MEMBER_ID") || codes.has("FENCED_INSTANCE_ID")) session.forgotten()
           else if (!rebalancing || Date.now() >= until) {
             for (const [partition] of due) problems.set(partition, partition.held ? toRetry(reason) : lost)
             return Effect.succeed(problems)

@@ -49,6 +49,7 @@ describe("Offsets", () => {
             }
             case "again": {
               const old = last - BigInt(step.back) + 1n
+              if (back.includes(old)) break
               assert.isFalse(offsets.take(old), `${old} was handed over again, the next one is ${offsets.next}`)
               break
             }
@@ -58,7 +59,10 @@ describe("Offsets", () => {
               one.done = true
               unfinished.delete(one.offset)
               let front: bigint | undefined
-              while (line[0]?.done === true) front = line.shift()!.offset
+              // Whoever acknowledges knows of what was given back, and does not pass it.
+              while (line[0]?.done === true && !back.some((offset) => offset < line[0]!.offset)) {
+                front = line.shift()!.offset
+              }
               if (front !== undefined) offsets.done(front)
               break
             }

@@ -15,12 +15,13 @@
  *   joins, so that nothing is committed for a partition that has gone.
  */
 import { Reason } from "@ergon/core"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { ask, type Clients, type RawConsumer } from "../client/clients.ts"
-import { reasonOf } from "../client/reason.ts"
+import { idsOf, reasonOf } from "../client/reason.ts"
 import type { SourceSettings } from "../settings/source.ts"
 import type { Signal } from "../signal.ts"
 import { fetching, isolationOf } from "./fetching.ts"
@@ -38,6 +39,12 @@ export interface SessionOptions {
 }
 
 const rest = 500
+
+/** A commit that failed: why, and the codes that Kafka gave. */
+export class Refused extends Data.TaggedError("Refused")<{
+  readonly codes: ReadonlySet<string>
+  readonly reason: Reason.Reason
+}> {}
 
 export class Session {
   readonly settings: SourceSettings
@@ -150,7 +157,7 @@ export class Session {
   }
 
   /** Commits positions of partitions that are held, with the generation in which they are. */
-  commit(positions: ReadonlyArray<readonly [Partition, bigint]>): Effect.Effect<void, unknown> {
+  commit(positions: ReadonlyArray<readonly [Partition, bigint]>): Effect.Effect<void, Refused> {
     return Effect.suspend(() => {
       this.committing++
       this.committer.memberId = this.memberId
@@ -165,7 +172,7 @@ export class Session {
               leaderEpoch: -1
             }))
           }),
-        catch: (error) => error
+        catch: (error) => new Refused({ codes: idsOf(error), reason: reasonOf("committing", error) })
       })
     }).pipe(Effect.ensuring(Effect.sync(() => {
       this.committing--
