@@ -318,7 +318,7 @@ const torn = (server: Server.Server) =>
     )
     const { sql } = Context.get(context, Database.Database)
     yield* sql`CREATE TABLE box_orders (n BIGINT PRIMARY KEY)`
-    const rounds = 5
+    const rounds = 3
     for (let round = 0; round < rounds; round++) {
       yield* sql`DELETE FROM box_orders`
       yield* sql`DELETE FROM box`

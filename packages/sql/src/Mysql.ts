@@ -172,27 +172,37 @@ const open = (
     const settings = yield* settingsOf(options)
     const pool = yield* openPool(driver, settings)
     const sql = yield* makeClient(pool, settings)
-    const server = yield* describe(sql)
+    const version = yield* versionOf(sql)
+    let clockOffset = yield* offsetOf(sql)
+    // Clocks are set now and then; an offset that is not known anew stays as it was.
+    const again = Effect.map(offsetOf(sql), (offset) => {
+      clockOffset = offset
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(clockCheck), Effect.ignore(again))))
     return Context.make(Client.SqlClient, sql).pipe(
       Context.add(Database, {
         sql,
-        dialect: dialectOf(flavorOf(server.version)),
+        dialect: dialectOf(flavorOf(version)),
         changes: new Changes(),
-        clockOffset: () => server.clockOffset
+        clockOffset: () => clockOffset
       })
     )
   }).pipe(Effect.provide(Reactivity.layer))
 
-/** Which server it is, and by how much its clock is ahead of ours. */
-const describe = (sql: Client.SqlClient) =>
+const versionOf = (sql: Client.SqlClient): Effect.Effect<string, SqlError> =>
+  Effect.map(sql<{ version: string }>`SELECT VERSION() AS version`, ([row]) => row?.version ?? "")
+
+// How often the clock of the server is asked for.
+const clockCheck = Duration.minutes(1)
+
+/** By how many milliseconds the server's clock is ahead of ours. What a round trip may hide is no difference. */
+const offsetOf = (sql: Client.SqlClient): Effect.Effect<number, SqlError> =>
   Effect.gen(function*() {
-    const [row] = yield* sql<{ version: string }>`SELECT VERSION() AS version`
     const before = yield* Clock.currentTimeMillis
-    const [clock] = yield* sql<{ now: number }>`SELECT ROUND(UNIX_TIMESTAMP(NOW(6)) * 1000) AS now`
+    const [row] = yield* sql<{ now: number }>`SELECT ROUND(UNIX_TIMESTAMP(NOW(6)) * 1000) AS now`
     const after = yield* Clock.currentTimeMillis
-    const offset = clock === undefined ? 0 : Number(clock.now) - (before + after) / 2
-    // What a round trip may hide is no difference.
-    return { version: row?.version ?? "", clockOffset: Math.abs(offset) <= after - before + 1 ? 0 : Math.round(offset) }
+    const offset = row === undefined ? 0 : Number(row.now) - (before + after) / 2
+    return Math.abs(offset) <= after - before + 1 ? 0 : Math.round(offset)
   })
 
 const settingsOf = (options: Options): Effect.Effect<PoolOptions, OptionsError> =>

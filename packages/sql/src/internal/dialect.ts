@@ -16,6 +16,8 @@ export interface Dialect {
   readonly sameName: (a: string, b: string) => boolean
   /** Whether the database gives a text back as it was; others would be cut, made equal or refused. */
   readonly isStorable: (text: string) => boolean
+  /** How many characters an id or a key has at most, where an index has to hold it. */
+  readonly longestId?: number
   readonly catalogue: CatalogueDialect
   readonly queue: QueueDialect
   readonly table: TableDialect

@@ -167,7 +167,8 @@ export const dialectOf = (flavor: Flavor): Dialect => ({
   reasonOf,
   // Columns are one with any case of letters; tables are on some systems.
   sameName: (a, b) => lower(a) === lower(b),
-  isStorable: (text) => text.isWellFormed() && text.length <= longestId,
+  isStorable: (text) => text.isWellFormed(),
+  longestId,
   catalogue: {
     create: `CREATE TABLE IF NOT EXISTS ergon_tables (
       name VARCHAR(64) NOT NULL PRIMARY KEY, kind VARCHAR(64) NOT NULL, version INT NOT NULL

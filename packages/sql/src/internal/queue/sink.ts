@@ -48,14 +48,20 @@ export const openTakeBack = (
 const rowOf = (
   transaction: Transaction.Transaction<unknown>,
   options: SinkOptions,
-  { isStorable }: Dialect
+  { isStorable, longestId }: Dialect
 ): Enqueued | string => {
   const { id, metadata, payload } = transaction
-  if (!isStorable(id)) return "an id with the character U+0000 or half of a surrogate pair cannot be stored"
+  const problem = (what: string, text: string) =>
+    longestId !== undefined && text.length > longestId
+      ? `${what} has at most ${longestId} characters here, got ${text.length}`
+      : isStorable(text)
+      ? undefined
+      : `${what} with the character U+0000 or half of a surrogate pair cannot be stored`
+  const unstorable = problem("an id", id)
+  if (unstorable !== undefined) return unstorable
   const key = options.key?.(transaction) ?? null
-  if (key !== null && !isStorable(key)) {
-    return "a key with the character U+0000 or half of a surrogate pair cannot be stored"
-  }
+  const keyProblem = key === null ? undefined : problem("a key", key)
+  if (keyProblem !== undefined) return keyProblem
   const priority = options.priority?.(transaction) ?? 0
   if (!Number.isSafeInteger(priority)) return `priority must be an integer, got ${priority}`
   const delay = Duration.toMillis(Duration.fromInputUnsafe(options.delay?.(transaction) ?? 0))
