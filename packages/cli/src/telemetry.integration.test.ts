@@ -95,6 +95,24 @@ describe("ergon run", () => {
     }
   })
 
+  it("serves the durations that its workers keep, without a collector", async () => {
+    const running = begin(["run", "orders", "--workers", "2", "--http-port", "0", "--no-progress"], {
+      env: { WORK: "300 millis", ORDER_COUNT: "100" }
+    })
+    await running.until(/health and metrics on http:\/\/[\d.]+:\d+/)
+    const url = /http:\/\/[\d.]+:\d+/.exec(running.text())?.[0]
+    const counted = async (pattern: RegExp): Promise<number> => {
+      const text = await (await fetch(`${url}/metrics`)).text()
+      const count = Number(pattern.exec(text)?.[1] ?? 0)
+      return count > 2 ? count : counted(pattern)
+    }
+    expect(await counted(/^ergon_transaction_duration_seconds_count\{.*ergon_outcome="succeeded".*\} (\d+)$/m))
+      .toBeGreaterThan(2)
+    expect(await counted(/^ergon_fetches_total\{.*ergon_result="deliveries".*\} (\d+)$/m)).toBeGreaterThan(2)
+    running.process.kill("SIGTERM")
+    expect((await running.ended).code).toBe(143)
+  })
+
   it("sends nothing when no variable asks, and says what is wrong in one before anything runs", async () => {
     const preloaded = new URL("./test/loaded.ts", import.meta.url).href
     const off = await ergon("run orders --no-progress", {

@@ -16,6 +16,7 @@ import type { DispatchError, FetchError } from "./ConnectorError.ts"
 import type { Control, Status } from "./Control.ts"
 import type { Summary } from "./Outcome.ts"
 import type { Policy } from "./Policy.ts"
+import type { Series } from "./Telemetry.ts"
 
 /**
  * A connector that a run uses.
@@ -42,6 +43,8 @@ export interface ConnectorOfRun {
  * - `id`: 0 to n - 1. `pid`: of its process; of a thread, that of the host.
  * - `phase`: `restarting` while it waits for its next start, `ended` once it will not start again.
  * - `restarts`: how often it was started again after a crash.
+ * - `series`: what it has counted beyond its status, all of its starts together; empty unless `Telemetry.Histograms` is set
+ *   where it is run from.
  *
  * @category models
  * @since 0.1.0
@@ -52,6 +55,7 @@ export interface WorkerOfRun {
   readonly phase: "starting" | "running" | "draining" | "restarting" | "ended"
   readonly restarts: number
   readonly status: Status
+  readonly series: ReadonlyArray<Series>
 }
 
 /**

@@ -265,6 +265,21 @@ export interface Instrument {
 }
 
 /**
+ * What one of the instruments has counted under one set of labels, as plain data: the value of a counter is `count`; a
+ * histogram has `sum`, and `buckets` of an upper bound and how many were at most that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Series {
+  readonly name: string
+  readonly labels: { readonly [label: string]: string }
+  readonly count: number
+  readonly sum: number
+  readonly buckets: ReadonlyArray<readonly [atMost: number, count: number]>
+}
+
+/**
  * The metrics of a run. All of them carry the task as a label, and none an id or the number of an attempt.
  *
  * @category names

@@ -131,7 +131,7 @@ export type Status = typeof Status.Type
  *   reasons otherwise, and from the first signal on. The server itself stays until the very end.
  * - `GET /metrics`: the text format of Prometheus: the tasks, and what else is in effect's registry of metrics. Names and
  *   labels are those that Prometheus gives the same metrics when they arrive by OTLP: `ergon_transactions_total` with
- *   `ergon_task` and `ergon_outcome`. What runs below the Layer keeps durations for it; those of workers stay with them.
+ *   `ergon_task` and `ergon_outcome`. What runs below the Layer keeps durations for it, in workers too.
  * - `GET /status`: JSON, see `Status`.
  *
  * `HEAD` works as well. Every answer is made when it is asked for; connectors are asked at most once a second for their

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { PrometheusMetrics } from "../effectHttp.ts"
 import { family, type Labels, type Value, without } from "./exposition.ts"
 import { families, type Key, labelName, prometheusName, workerLabel } from "./names.ts"
+import { withSeries } from "../workers/series.ts"
 import type { Counts } from "./totals.ts"
 import type { Seen } from "./view.ts"
 
@@ -99,6 +100,9 @@ const ofCore: ReadonlyMap<string, Instrument> = new Map(Object.values(instrument
 
 const told: ReadonlySet<string> = new Set(Object.values(families).map(({ name }) => name))
 
+/** What the workers of all runs have counted, also of those that are over. */
+const seriesOf = ({ seen }: Told) => seen.flatMap(({ workers }) => workers.flatMap(({ series }) => series))
+
 export const metrics = (given: Told): Effect.Effect<string> =>
   Effect.map(
     PrometheusMetrics.format({
@@ -106,7 +110,7 @@ export const metrics = (given: Told): Effect.Effect<string> =>
         const instrument = ofCore.get(name)
         return instrument === undefined ? name : prometheusName(instrument)
       }
-    }),
+    }).pipe(withSeries(seriesOf(given))),
     (registry) => {
       const values = valuesOf(given)
       const keys = Object.keys(families) as Array<Key>

@@ -38,6 +38,7 @@ export interface AttemptOptions {
   readonly options: Options
   readonly execution: string
   readonly headers: Telemetry.Headers
+  readonly histograms: boolean
   readonly reaper: Reaper
   /** What was set while the run went on. */
   readonly settings: () => ReadonlyArray<ToWorker>
@@ -54,7 +55,7 @@ export interface Attempted {
 }
 
 export const attempt = (
-  { copy, execution, headers, limit, options, policy, reaper, settings, task }: AttemptOptions
+  { copy, execution, headers, histograms, limit, options, policy, reaper, settings, task }: AttemptOptions
 ): Effect.Effect<Attempted, never, WorkerPlatform> =>
   Effect.scoped(Effect.gen(function*() {
     const clock = yield* Clock.Clock
@@ -115,7 +116,8 @@ export const attempt = (
       task,
       policy: Policy.encode(Policy.make(Policy.merge(policy, { loop: { limit } }))),
       execution,
-      headers: { ...headers }
+      headers: { ...headers },
+      histograms
     }
 
     yield* Effect.forkScoped(Effect.andThen(Deferred.await(copy.draining), drain))

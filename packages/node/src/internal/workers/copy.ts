@@ -8,7 +8,7 @@
  *
  * Every start is an attempt of its own: see `attempt.ts`. What earlier attempts had reported is kept.
  */
-import type { Control, Outcome, Run } from "@ergon/core"
+import type { Control, Outcome, Run, Telemetry } from "@ergon/core"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -19,6 +19,7 @@ import { attempt, type AttemptOptions, type End } from "./attempt.ts"
 import * as Merge from "./merge.ts"
 import type { Beat, ToWorker } from "./protocol.ts"
 import type { Restarts } from "./restarts.ts"
+import * as Series from "./series.ts"
 
 export class Copy {
   readonly id: number
@@ -27,6 +28,7 @@ export class Copy {
   restarts = 0
   // What the attempts before this one had done, as far as they had told.
   before: Outcome.Summary = Merge.nothing
+  private seriesBefore: ReadonlyArray<Telemetry.Series> = []
   // The last word of this attempt, and when it came.
   beat: Beat | undefined
   heardAt = 0
@@ -48,6 +50,10 @@ export class Copy {
       : Merge.summaries([this.before, this.beat.status.summary], this.beat.status.summary.duration)
   }
 
+  get series(): ReadonlyArray<Telemetry.Series> {
+    return this.beat === undefined ? this.seriesBefore : Series.merge([...this.seriesBefore, ...this.beat.series])
+  }
+
   status(idle: Control.Status): Control.Status {
     const { summary } = this
     return { ...(this.beat?.status ?? idle), fetched: summary.fetched, summary }
@@ -56,6 +62,7 @@ export class Copy {
   /** This attempt is over: what it had done is kept, and nothing is going on. */
   close(last: Outcome.Summary | undefined): void {
     this.before = last === undefined ? this.summary : Merge.summaries([this.before, last], last.duration)
+    this.seriesBefore = this.series
     this.beat = undefined
     this.pid = undefined
     this.send = () => {}

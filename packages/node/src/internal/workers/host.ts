@@ -86,6 +86,7 @@ const runCopies = (described: Described, options: Options): Effect.Effect<Outcom
     const idle = yield* own.status
     const execution = (yield* Run.Execution)?.execution ?? crypto.randomUUID()
     const headers = yield* Telemetry.headers
+    const histograms = yield* Telemetry.Histograms
     const reaper = yield* Reaper.make(policy.shutdown.close)
     const shares = Merge.shares(policy.loop.limit, options.count)
     // One without a share has nothing to do; the first one runs all the same, and finds what is wrong with the task.
@@ -143,7 +144,8 @@ const runCopies = (described: Described, options: Options): Effect.Effect<Outcom
           pid: copy.pid,
           phase: copy.phase,
           restarts: copy.restarts,
-          status: copy.status(idle)
+          status: copy.status(idle),
+          series: copy.series
         }))
       )
     }
@@ -158,6 +160,7 @@ const runCopies = (described: Described, options: Options): Effect.Effect<Outcom
           options,
           execution,
           headers,
+          histograms,
           reaper,
           restarts,
           settings: () => [...settings.values()]

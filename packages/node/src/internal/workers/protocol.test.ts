@@ -31,7 +31,16 @@ it.each<ToHost>([
       { id: "receipts", role: "sink", result: { _tag: "Failed", message: "gone" } },
       { id: "dead", role: "deadLetters", result: { _tag: "Unanswered", after: 10 } }
     ],
-    count: { _tag: "Counted", ready: 1, inFlight: 2, delayed: 3 }
+    count: { _tag: "Counted", ready: 1, inFlight: 2, delayed: 3 },
+    series: [
+      {
+        name: "ergon.fetch.size",
+        labels: { "ergon.task": "orders" },
+        count: 3,
+        sum: 7,
+        buckets: [[1, 1], [Infinity, 3]]
+      }
+    ]
   },
   { _tag: "Ended", summary: status.summary, signal: undefined },
   { _tag: "Failed", summary: status.summary, tag: "Aborted", reason: "because", exitCode: 1, mends: false }
@@ -45,7 +54,8 @@ it.each<ToWorker>([
     task: "orders",
     policy: Policy.encode(Policy.make({ loop: { limit: 3 } })),
     execution: "e-1",
-    headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+    headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
+    histograms: true
   },
   { _tag: "Drain" },
   { _tag: "Stop" },

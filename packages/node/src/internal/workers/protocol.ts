@@ -51,7 +51,9 @@ export const Start = Schema.TaggedStruct("Start", {
   // Of the run, for all of its workers.
   execution: Schema.String,
   // The trace that the run of the worker is part of.
-  headers: Schema.Record(Schema.String, Schema.String)
+  headers: Schema.Record(Schema.String, Schema.String),
+  // Whether somebody reads durations where the host is.
+  histograms: Schema.Boolean
 })
 export type Start = typeof Start.Type
 
@@ -85,12 +87,21 @@ const CountCheck = Schema.Union([
 ])
 export type CountCheck = typeof CountCheck.Type
 
+const Series = Schema.Struct({
+  name: Schema.String,
+  labels: Schema.Record(Schema.String, Schema.String),
+  count: Schema.Number,
+  sum: Schema.Number,
+  buckets: Schema.Array(Schema.Tuple([Schema.Number, Schema.Number]))
+})
+
 // `at`: milliseconds on the clock of the worker, when the status was read.
 const Beat = Schema.TaggedStruct("Beat", {
   at: Schema.Number,
   status: Status,
   connectors: Schema.Array(ConnectorCheck),
-  count: Schema.UndefinedOr(CountCheck)
+  count: Schema.UndefinedOr(CountCheck),
+  series: Schema.Array(Series)
 })
 export type Beat = typeof Beat.Type
 

@@ -16,7 +16,7 @@ import * as Control from "@ergon/core/Control"
 import * as Policy from "@ergon/core/Policy"
 import { Execution, Observer } from "@ergon/core/Run"
 import * as Task from "@ergon/core/Task"
-import { withHeaders } from "@ergon/core/Telemetry"
+import { Histograms, withHeaders } from "@ergon/core/Telemetry"
 import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -24,7 +24,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { constVoid } from "effect/Function"
+import { constVoid, identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import { parentPort } from "node:worker_threads"
 import { WorkerRunnerPlatform } from "../effectWorkers.ts"
@@ -32,6 +32,7 @@ import { check, type Checks } from "./checks.ts"
 import { describe, type Described, unknownTask } from "./failure.ts"
 import { obedience } from "./obedience.ts"
 import { beatEvery } from "./pace.ts"
+import { snapshot } from "./series.ts"
 import { codecs, type Start, type ToHost, type ToWorker } from "./protocol.ts"
 
 // Milliseconds that the host has to answer the last word.
@@ -132,8 +133,8 @@ const runTask = (host: Host, found: AnyTask, start: Start, worker: number): Effe
     let checks: Checks = { connectors: [], count: undefined }
 
     const beat = Effect.map(
-      control.status,
-      (status) => host.send({ _tag: "Beat", at: clock.currentTimeMillisUnsafe(), status, ...checks })
+      Effect.all([control.status, start.histograms ? snapshot : Effect.succeed([])]),
+      ([status, series]) => host.send({ _tag: "Beat", at: clock.currentTimeMillisUnsafe(), status, ...checks, series })
     )
     const checking = Effect.suspend(() => connectors).pipe(
       Effect.flatMap((all) => check(all, policy.supervision.check)),
@@ -142,6 +143,10 @@ const runTask = (host: Host, found: AnyTask, start: Start, worker: number): Effe
       }),
       Effect.delay(policy.supervision.check)
     )
+    // What listens here keeps them by itself.
+    const keeping = start.histograms
+      ? Effect.provideService(Histograms, true)
+      : identity<Effect.Effect<Outcome.Summary, unknown>>
     const task = Task.run(found.pipe(Task.policy(policy)), { control }).pipe(
       Effect.provideService(Observer, {
         ...observer,
@@ -151,7 +156,8 @@ const runTask = (host: Host, found: AnyTask, start: Start, worker: number): Effe
         }
       }),
       withHeaders(start.headers),
-      Effect.provideService(Execution, { execution: start.execution, worker })
+      Effect.provideService(Execution, { execution: start.execution, worker }),
+      keeping
     )
     yield* beat
     yield* Effect.forkScoped(Effect.forever(checking))
@@ -166,6 +172,7 @@ const runTask = (host: Host, found: AnyTask, start: Start, worker: number): Effe
         const { summary } = yield* control.status
         if (host.isGone() && Exit.isFailure(exit))
           yield* Effect.logError("the task failed, and the host is gone", exit.cause)
+        yield* beat
         yield* host.tell(lastWord(exit, summary, signal()))
       })
     )
