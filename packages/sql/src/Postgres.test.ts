@@ -6,7 +6,7 @@ import { load } from "./internal/postgres/driver.ts"
 import { settingsOf } from "./internal/postgres/settings.ts"
 import { Database, Postgres, Sql } from "./index.ts"
 import { connect, schemaOf, server } from "./test/postgres.ts"
-import { item, openOn } from "./test/queues.ts"
+import { idOf, item, openOn } from "./test/queues.ts"
 
 const secret = "hush-hush"
 
@@ -232,6 +232,31 @@ await Services.describe([Services.postgres], "a PostgreSQL", () => {
       yield* Effect.ignore(sql.withTransaction(Effect.andThen(send("rolled back"), Effect.fail("no"))))
       yield* sql.withTransaction(send("committed"))
       assert.deepStrictEqual(yield* sql`SELECT id FROM prices`, [{ id: "committed" }])
+    }).pipe(Effect.scoped))
+
+  it.live("claims batch after batch from where the last one ended, and soon looks at the front again", () =>
+    Effect.gen(function*() {
+      const schema = yield* schemaOf()
+      const open = openOn(database(schema), { priority: ({ id }) => id.startsWith("high") ? 1 : 0 })
+      const [one, other] = [yield* open, yield* open]
+      const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `${from + n}`)
+      yield* one.send(...ids(0, 200).map(item))
+      assert.deepStrictEqual(yield* one.ids(20), ids(0, 20))
+      const held = yield* one.fetch(20)
+      assert.deepStrictEqual(held.map(idOf), ids(20, 40))
+      assert.deepStrictEqual(yield* one.ids(20), ids(40, 60))
+      // What it gives back itself comes first.
+      yield* one.source.settle(held.map((delivery) => Disposition.settlement(delivery, Disposition.release)))
+      assert.deepStrictEqual(yield* one.ids(20), ids(20, 40))
+      // What somebody else enqueues with a higher priority comes first after 50 ms.
+      assert.deepStrictEqual(yield* one.ids(20), ids(60, 80))
+      yield* other.send(item("high-1"), item("high-2"))
+      yield* Effect.sleep("60 millis")
+      assert.deepStrictEqual(yield* one.ids(20), ["high-1", "high-2", ...ids(80, 98)])
+      // Two that take turns get each one once, to the last.
+      const came: Array<string> = []
+      for (let most = 0; most < 10; most++) came.push(...yield* one.ids(16), ...yield* other.ids(16))
+      assert.sameMembers(came, ids(98, 200))
     }).pipe(Effect.scoped))
 
   it.live("keeps the order of each key over many writers and readers at the same time", () =>

@@ -15,6 +15,10 @@ import { make as makeStatements } from "./queueStatements.ts"
 // Rows of one INSERT, so that none takes long.
 const mostRows = 5000
 
+// A claim of so many rows, all there, is one of many: the next ones begin where it ended, for so many milliseconds.
+const manyRows = 16
+const mostAhead = 50
+
 const none = { ready: 0, inFlight: 0, delayed: 0 }
 const nothing: ReadonlyArray<Receipt> = []
 
@@ -28,6 +32,19 @@ const texts = (values: ReadonlyArray<string | null>): ReadonlyArray<string | nul
 
 /** A text as PostgreSQL takes it. */
 const storable = (text: string): string => text.replaceAll("\u0000", "\ufffd")
+
+/** Where the next claim may begin after one that has found all it asked for, of one priority. */
+const placeAfter = (rows: ReadonlyArray<ClaimedRow>, max: number, lookedAt: number) => {
+  const [first] = rows
+  if (first === undefined || rows.length < max) return undefined
+  let last = first
+  for (const row of rows) {
+    if (row.priority !== first.priority) return undefined
+    if (row.since > last.since || (row.since === last.since && row.seq > last.seq)) last = row
+  }
+  const { priority, seq, since } = last
+  return { priority, since, seq, lookedAt }
+}
 
 /** `ON CONFLICT` may meet a row only once: of the rows of one id, the first, as if they came one after another. */
 const distinct = (rows: ReadonlyArray<NewRow>): ReadonlyArray<NewRow> => {
@@ -52,6 +69,31 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
   const statements = makeStatements(table)
   const query = <A extends object>(text: string, params: ReadonlyArray<unknown>) => sql.unsafe<A>(text, params)
   const run = (text: string, params: ReadonlyArray<unknown>) => Effect.asVoid(sql.unsafe(text, params).raw)
+  /** Where a claim may begin, since the front of the queue was looked at. */
+  let place: ReturnType<typeof placeAfter>
+  /** Something of ours may come before it. */
+  const fromTheFront = <A>(effect: Effect.Effect<A, SqlError>) =>
+    Effect.ensuring(effect, Effect.sync(() => void (place = undefined)))
+  const claimAll = (until: number, max: number) =>
+    Effect.map(query<ClaimedRow>(statements.claim, [String(until), String(max)]), (rows) => {
+      place = placeAfter(rows, max, until)
+      return rows
+    })
+  const claim = (until: number, max: number): Effect.Effect<ReadonlyArray<ClaimedRow>, SqlError> =>
+    Effect.suspend(() => {
+      // By the ends of the leases: they are equally long.
+      if (place === undefined || max < manyRows || until - place.lookedAt > mostAhead) return claimAll(until, max)
+      const { lookedAt, priority, seq, since } = place
+      return Effect.flatMap(
+        query<ClaimedRow>(statements.claimFrom, [until, max, priority, since, seq].map(String)),
+        (rows) => {
+          place = placeAfter(rows, max, lookedAt)
+          return rows.length === max
+            ? Effect.succeed(rows)
+            : Effect.map(claimAll(until, max - rows.length), (more) => [...rows, ...more])
+        }
+      )
+    })
   const insert = (text: string, all: ReadonlyArray<NewRow>, now: number) => {
     const rows = distinct(all)
     return run(text, [
@@ -83,12 +125,12 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
 
   return {
     mostRows,
-    enqueue: (rows, now) => insert(statements.enqueue, rows, now),
-    takeBack: (rows, now) => insert(statements.takeBack, rows, now),
+    enqueue: (rows, now) => fromTheFront(insert(statements.enqueue, rows, now)),
+    takeBack: (rows, now) => fromTheFront(insert(statements.takeBack, rows, now)),
     lockKeys,
     block: (keys) => run(statements.block, [keys]),
-    unblock: (keys, now) => run(statements.unblock, [String(now), keys]),
-    claim: (until, max) => query<ClaimedRow>(statements.claim, [String(until), String(max)]),
+    unblock: (keys, now) => fromTheFront(run(statements.unblock, [String(now), keys])),
+    claim,
     claimId: (until, id) =>
       Effect.flatMap(query<{ readonly key: string | null }>(statements.keyOf, [id]), (rows) =>
         Effect.andThen(
@@ -101,7 +143,7 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
       until <= now
         ? settle(statements.remove, receiptsOf(receipts), receipts)
         : settle(statements.ack, [String(until), ...receiptsOf(receipts)], receipts),
-    release: (receipts) => settle(statements.release, receiptsOf(receipts), receipts),
+    release: (receipts) => fromTheFront(settle(statements.release, receiptsOf(receipts), receipts)),
     requeue: (receipts, now) => settle(statements.requeue, [String(now), ...receiptsOf(receipts)], receipts),
     delay: (items) => {
       const receipts = items.map(([receipt]) => receipt)
@@ -124,7 +166,7 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
         receipts
       )
     },
-    giveBack: (receipts) => run(statements.giveBack, receiptsOf(receipts)),
+    giveBack: (receipts) => fromTheFront(run(statements.giveBack, receiptsOf(receipts))),
     extend: (receipts, until) => settle(statements.extend, [String(until), ...receiptsOf(receipts)], receipts),
     count: Effect.map(query<typeof none>(statements.count, []), ([row]) => row ?? none),
     anywhere: Effect.map(query<{ readonly seq: number }>(statements.anywhere, []), ([row]) => row?.seq ?? 0),
