@@ -120,6 +120,14 @@ for (const place of places) {
         assert.deepStrictEqual(yield* source.count!, { ready: 0, inFlight: 0, delayed: 0 })
       }).pipe(Effect.scoped))
 
+    it.live("takes what another program has written", () =>
+      Effect.gen(function*() {
+        const { sql, waiting } = yield* open
+        yield* sql`INSERT INTO events (id, state, priority, since, payload, metadata)
+          VALUES ('order-1', 'ready', 0, 1764000000000, '{"order": 1}', '{}')`
+        assert.deepStrictEqual(yield* waiting, ["order-1"])
+      }).pipe(Effect.scoped))
+
     it.live("keeps the order of each key, also with several writers", () =>
       Effect.gen(function*() {
         const layer = yield* place.make
