@@ -17,9 +17,6 @@ const tell = (when: string) => Effect.sync(() => void process.stdout.write(`${wh
 const { Observability } = await import("../index.ts")
 await Effect.runPromise(tell("imported"))
 await Effect.runPromise(
-  tell("off").pipe(
-    Effect.provide(Observability.layerConfig({}, { task: "lazy" })),
-    Effect.provide(Observability.layerRuns())
-  )
+  Effect.provide(tell("off"), [Observability.layerConfig({}, { task: "lazy" }), Observability.layerRuns()])
 )
 await Effect.runPromise(Effect.provide(tell("on"), Observability.layer({ traces: { exporters: ["console"] } })))
