@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Broker } from "../Broker.ts"
-import { keptLetters, newKey } from "./letters/kept.ts"
+import { keptLetters, Keys } from "./letters/kept.ts"
 import { sinkLetter } from "./letters/letterOf.ts"
 import { ours } from "./message/headers.ts"
 import type { SinkSettings } from "./settings/connectors.ts"
@@ -20,13 +20,14 @@ export const openDeadLetters = (
 ): Effect.Effect<SinkService, DispatchError, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
+    const keys = new Keys()
     let isClosed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => void (isClosed = true)))
     const sink = yield* openSink(broker, settings, (message) => ({
       ...message,
       properties: {
         ...message.properties,
-        headers: { ...message.properties.headers, [ours.letter]: newKey(clock.currentTimeMillisUnsafe()) }
+        headers: { ...message.properties.headers, [ours.letter]: keys.next(clock.currentTimeMillisUnsafe()) }
       }
     }))
     const [queue] = settings.topology.queues

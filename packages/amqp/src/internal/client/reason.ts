@@ -6,7 +6,9 @@ import * as Reason from "@ergon/core/Reason"
 const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
 
-const textOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+/** The library names the method that was refused, and `undefined` where there was none. */
+const textOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/^undefined: /, "")
 
 /** A certificate that is not trusted, or no TLS at the other end: it does not pass by itself. */
 const isTls = (code: string): boolean => /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO_|EPROTO)/.test(code)

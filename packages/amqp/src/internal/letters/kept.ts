@@ -14,8 +14,17 @@ import { ours } from "../message/headers.ts"
 import { closed } from "../source/subscription.ts"
 import { walk, type Walker } from "./walk.ts"
 
-/** The key of a letter that is made now: later ones come after it. */
-export const newKey = (now: number): string => `${String(now).padStart(15, "0")}-${randomUUID()}`
+/** Keys of letters that are made here: later ones come after earlier ones, also within a millisecond. */
+export class Keys {
+  private last = 0
+  private count = 0
+
+  next(now: number): string {
+    this.count = now > this.last ? 0 : this.count + 1
+    this.last = Math.max(now, this.last)
+    return `${String(this.last).padStart(15, "0")}-${String(this.count).padStart(6, "0")}-${randomUUID()}`
+  }
+}
 
 /** One that the broker itself has made has no key: when it died, to the second, and its place in the queue's order. */
 const deathOf = (message: AsyncMessage): string => {

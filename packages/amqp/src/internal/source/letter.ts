@@ -5,7 +5,6 @@
 import type { DeadLetter } from "@ergon/core/DeadLetter"
 import type { AsyncMessage } from "../client/library.ts"
 import type { Message } from "../client/publisher.ts"
-import { newKey } from "../letters/kept.ts"
 import { copyOf } from "../message/copy.ts"
 import { ours } from "../message/headers.ts"
 import type { Grave } from "../settings/topology.ts"
@@ -35,14 +34,14 @@ export const letterMessage = (
     readonly queue: string
     readonly reason: string
     readonly letter: DeadLetter | undefined
-    readonly now: number
+    readonly key: string
   },
   { exchange, routingKey }: Grave
 ): Message => {
-  const { id, letter, message, now, queue, reason } = given
+  const { id, letter, message, key, queue, reason } = given
   return copyOf(message, id, { exchange, routingKey }, {
     [ours.queue]: queue,
-    [ours.letter]: newKey(now),
+    [ours.letter]: key,
     [ours.reason]: cut(reason),
     ...letter === undefined ? {} : { [ours.envelope]: envelopeOf(letter) }
   })

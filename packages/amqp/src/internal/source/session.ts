@@ -10,9 +10,10 @@
  * Tags of a channel count from 1. A tag that is missing is a delivery that the library has dropped (its consumer was not
  * known yet, or no longer): an acknowledgement of everything up to a later tag would lose it. So the channel is given up.
  */
-import type * as Reason from "@ergon/core/Reason"
-import type * as Effect from "effect/Effect"
-import { call } from "../client/call.ts"
+import * as Reason from "@ergon/core/Reason"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { answering, call } from "../client/call.ts"
 import type { AsyncMessage, Channel } from "../client/library.ts"
 import { Waiters } from "../client/waiters.ts"
 
@@ -23,6 +24,8 @@ export interface Consumed {
   /** Whether something arrived since somebody looked. */
   arrived: boolean
 }
+
+const unanswered = new Reason.Timeout({ message: `settling: the broker did not answer within ${answering} ms` })
 
 /** One hand-over: the receipt of a delivery. */
 export class Receipt {
@@ -57,6 +60,11 @@ export class Session {
   /** How many are handed over and not settled. */
   held = 0
   private last = 0
+  /** Acknowledged by us, and of these answered by the broker. */
+  private written = 0
+  private answered = 0
+  private asking = false
+  private readonly answers = new Waiters()
   private readonly onArrival: (receipt: Receipt) => void
 
   constructor(
@@ -94,6 +102,7 @@ export class Session {
     this.why = why
     this.open.clear()
     this.ended.wake()
+    this.answers.wake()
   }
 
   /** Acknowledges: what has nothing unsettled before it in one frame, the others each in their own. */
@@ -125,6 +134,41 @@ export class Session {
     const renewed = new Receipt(this, receipt.tag, receipt.queue, receipt.message)
     this.open.set(receipt.tag, renewed)
     return renewed
+  }
+
+  /**
+   * So many were written. Goes on unless more than the prefetch are without the broker's answer: what is acknowledged
+   * next does not wait for the way there and back.
+   */
+  nearlyConfirmed(count: number): Effect.Effect<void, Reason.Reason> {
+    this.written += count
+    this.ask()
+    return this.confirmedBut(this.share * this.queues.length)
+  }
+
+  /** One question at a time; what is written meanwhile is for the next one. */
+  private ask(): void {
+    if (this.asking || this.written === this.answered || !this.isAlive) return
+    this.asking = true
+    const upTo = this.written
+    const answer = this.channel.basicQos({ prefetchCount: this.share })
+    void answer.then(() => this.answer(upTo), () => this.answers.wake())
+  }
+
+  private answer(upTo: number): void {
+    this.asking = false
+    this.answered = upTo
+    this.answers.wake()
+    this.ask()
+  }
+
+  private confirmedBut(open: number): Effect.Effect<void, Reason.Reason> {
+    if (this.written - this.answered <= open || !this.isAlive) return Effect.void
+    const seen = this.answers.count
+    return Effect.flatMap(
+      Effect.timeoutOption(this.answers.after(seen), answering),
+      (answered) => Option.isSome(answered) ? this.confirmedBut(open) : Effect.fail(unanswered)
+    )
   }
 
   /** Once the broker has processed all that was written before. */

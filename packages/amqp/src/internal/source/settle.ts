@@ -4,8 +4,10 @@
  * is a duplicate and never a loss.
  *
  * RabbitMQ does not answer an acknowledgement. A question on the same channel, which it answers after everything before
- * it, tells that a batch has arrived. What is lost before that answer is reported as lost, although the broker may have
- * had it.
+ * it, tells that a batch has arrived. A batch waits for its answer, and is reported as lost without one. Only of a busy
+ * consumer, whose batches are large, up to a prefetch of acknowledgements may be without it, so that the next ones do not
+ * wait for the way there and back: what of them is lost with its connection is delivered again, although it was reported
+ * as settled.
  */
 import { type Failed, SettleError } from "@ergon/core/ConnectorError"
 import type { Settlement } from "@ergon/core/Disposition"
@@ -14,6 +16,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Message, Publisher } from "../client/publisher.ts"
+import { Keys } from "../letters/kept.ts"
 import { copyOf } from "../message/copy.ts"
 import { ours } from "../message/headers.ts"
 import type { SourceSettings } from "../settings/connectors.ts"
@@ -21,6 +24,9 @@ import { type Delays, longest, stepOf } from "./delay.ts"
 import { letterMessage } from "./letter.ts"
 import { Receipt, type Session } from "./session.ts"
 import type { Subscription } from "./subscription.ts"
+
+/** From so many acknowledgements at once on a consumer is busy. */
+const busy = 32
 
 const lost = new Reason.LeaseLost({
   message: "the channel over which it was delivered is closed: the broker delivers it again"
@@ -58,6 +64,7 @@ class Sorted {
 }
 
 export const settling = (options: SettlerOptions) => {
+  const keys = new Keys()
   const { clock, delays, publisher, settings, subscription } = options
 
   const copy = (settlement: Settlement, index: number, receipt: Receipt, delay: number): Copy | Reason.Reason => {
@@ -75,7 +82,7 @@ export const settling = (options: SettlerOptions) => {
             queue: receipt.queue.name,
             reason: disposition.reason,
             letter,
-            now: clock.currentTimeMillisUnsafe()
+            key: keys.next(clock.currentTimeMillisUnsafe())
           }, settings.grave))
         }
     }
@@ -200,9 +207,11 @@ export const settling = (options: SettlerOptions) => {
       const settled = Effect.suspend(() => {
         const sessions = write(sorted)
         const reasons = new Map<Session, Reason.Reason>()
+        const lately = sorted.ack.length >= busy &&
+          sorted.copies.length + sorted.requeue.length + sorted.sent.length === 0
         const confirm = Effect.forEach(sessions, (session) =>
           session.isAlive
-            ? session.confirmed.pipe(
+            ? (lately ? session.nearlyConfirmed(sorted.ack.length) : session.confirmed).pipe(
               Effect.catch((reason) =>
                 Effect.sync(() => {
                   if (session.isAlive) reasons.set(session, reason)

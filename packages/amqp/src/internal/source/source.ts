@@ -83,6 +83,8 @@ export const openSource = (
     }
 
     const counted = Effect.gen(function*() {
+      // What was settled before is settled when it is counted.
+      if (subscription.session !== undefined) yield* subscription.session.confirmed
       const waiting = yield* subscription.waiting
       const live = yield* broker.publishing.open(broker.connect)
       const delayed = delays.queues.length === 0 ? [] : yield* asking(
