@@ -97,13 +97,44 @@ await Services.describe([Services.redis], "groups", () => {
       assert.deepStrictEqual(ids(yield* shipping.fetch(10)), ["t-0"])
     }).pipe(Effect.scoped))
 
+  it.live("what all are done with goes, also when one of them has left", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      const send = yield* admin
+      const billing = yield* open({ stream, group: "billing" })
+      const shipping = yield* open({ stream, group: "shipping" })
+      yield* billing.fetch(1)
+      yield* shipping.fetch(1)
+      yield* billing.sink.dispatch(numbered(0, 1000))
+      yield* billing.settle(yield* billing.fetch(1000), Disposition.ack)
+      yield* shipping.settle(yield* shipping.fetch(600), Disposition.ack)
+      yield* Effect.sleep("150 millis")
+      yield* billing.fetch(1)
+      const left = Number(yield* send("XLEN", stream))
+      assert.isAtLeast(left, 400)
+      assert.isAtMost(left, 500)
+      assert.deepStrictEqual(yield* billing.source.count!, empty)
+      assert.deepStrictEqual(yield* shipping.source.count!, { ready: 400, inFlight: 0, delayed: 0 })
+      yield* shipping.sink.dispatch(numbered(1000, 50))
+      assert.deepStrictEqual(yield* billing.source.count!, { ready: 50, inFlight: 0, delayed: 0 })
+      assert.deepStrictEqual(yield* shipping.source.count!, { ready: 450, inFlight: 0, delayed: 0 })
+      const deliveries = yield* billing.fetch(100)
+      yield* billing.settle(deliveries, Disposition.ack)
+      yield* send("XGROUP", "DESTROY", stream, "shipping")
+      yield* Effect.sleep("150 millis")
+      yield* billing.fetch(1)
+      assert.strictEqual(yield* send("XLEN", stream), 0)
+      assert.deepStrictEqual(yield* billing.source.count!, empty)
+    }).pipe(Effect.scoped))
+
   it.live("one that begins with what is new leaves out what was there, also when it is slow to start", () =>
     Effect.gen(function*() {
       const stream = yield* fresh
-      const { fetch, sink } = yield* open({ stream, from: "new" })
+      const { fetch, sink, source } = yield* open({ stream, from: "new", keep: "1 hour" })
       yield* sink.dispatch(numbered(0, 3))
       assert.deepStrictEqual(yield* fetch(10), [])
       yield* sink.dispatch(numbered(3, 2))
+      assert.deepStrictEqual(yield* source.count!, { ready: 2, inFlight: 0, delayed: 0 })
       assert.deepStrictEqual(ids(yield* fetch(10)), ["t-3", "t-4"])
     }).pipe(Effect.scoped))
 
@@ -301,6 +332,21 @@ await Services.describe([Services.redis], "two consumers of one stream", () => {
       assert.deepStrictEqual(yield* slow.source.count!, { ready: 0, inFlight: 6, delayed: 0 })
       yield* quick.settle(claimed, Disposition.ack)
       assert.deepStrictEqual(yield* slow.source.count!, empty)
+    }).pipe(Effect.scoped))
+
+  it.live("one that asks for one finds what a dead one has left among thousands", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      const busy = yield* open({ stream, lease: "10 minutes" })
+      const other = yield* open({ stream, lease: "2 seconds" })
+      yield* busy.sink.dispatch(numbered(0, 3000))
+      const deliveries = yield* busy.fetch(3000)
+      assert.strictEqual(deliveries.length, 3000)
+      yield* Effect.sleep("2100 millis")
+      // It is alive, but for the last one.
+      yield* busy.source.extend!(deliveries.slice(0, -1))
+      assert.deepStrictEqual(ids(yield* other.fetch(1)), ["t-2999"])
+      assert.deepStrictEqual(yield* other.fetch(1), [])
     }).pipe(Effect.scoped))
 
   it.live("a settlement whose answer was lost is asked for again, and was done once", () =>

@@ -75,7 +75,6 @@ export class Group {
   private readonly blocking: Connection
   readonly options: GroupOptions
   private readonly both: readonly [string, string]
-  private cursors: readonly [string, string] = ["0-0", "0-0"]
   private readonly who: readonly [string, string]
   private readonly deletes: string
   private start: "0" | "$"
@@ -167,14 +166,11 @@ export class Group {
           ...this.who,
           String(lease),
           String(max),
-          keep === undefined ? "0" : "1",
           String(keep ?? 0),
-          forgets ? String(Math.max(forgottenAfter, 10 * lease)) : "0",
-          ...this.cursors
+          forgets ? String(Math.max(forgottenAfter, 10 * lease)) : "0"
         ])),
         (reply) => {
-          const [claimed, dueIn, moved, first, second]: Array<unknown> = Array.isArray(reply) ? reply : []
-          this.cursors = [String(first), String(second)]
+          const [claimed, dueIn, moved]: Array<unknown> = Array.isArray(reply) ? reply : []
           return {
             claimed: listed(claimed),
             dueIn: Number(dueIn) < 0 ? undefined : Number(dueIn),

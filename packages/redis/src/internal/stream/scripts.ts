@@ -174,16 +174,15 @@ return lost
 
 /**
  * Looks after the group: moves what is due, claims what nobody has settled within its lease, forgets, trims. KEYS: stream,
- * again, delayed, ids. ARGV: group, consumer, lease, how many to claim, `1` where the stream is trimmed, for how long what
- * all groups are done with is kept, how long a consumer may be idle or 0 to forget nothing now, and where the claims at both streams go on. Answers
- * with what was claimed (stream, id, count, fields), the milliseconds until the next is due or -1, how many were moved, and
- * where the claims go on.
+ * again, delayed, ids. ARGV: group, consumer, lease, how many to claim, for how long what all groups are done with is kept,
+ * and how long a consumer may be idle, or 0 to forget nothing now. Answers with what was claimed (stream, id, count,
+ * fields), the milliseconds until the next is due or -1, and how many were moved.
  */
 export const tend = script(
   "tend",
   `${time}${copying}
 local group, consumer, lease, max = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local now, claimed, moved, cursors = clock(), {}, 0, {}
+local now, claimed, moved = clock(), {}, 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT', 0, 1000)) do
   local added = redis.pcall('XADD', KEYS[2], '*', unpack(cmsgpack.unpack(member)[2]))
   -- No memory for it now: it stays due.
@@ -192,17 +191,15 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), '
   moved = moved + 1
 end
 for which = 1, 2 do
-  cursors[which] = ARGV[7 + which]
-  if #claimed < max then
-    local found = redis.call('XAUTOCLAIM', KEYS[which], group, consumer, lease, cursors[which], 'COUNT', max - #claimed)
-    cursors[which] = found[1]
-    for _, entry in ipairs(found[2]) do
-      local p = entry and redis.call('XPENDING', KEYS[which], group, entry[1], entry[1], 1)[1]
-      if p then claimed[#claimed + 1] = { which, entry[1], p[4], entry[2] } end
-    end
+  local left = max - #claimed
+  local idle = left > 0 and redis.call('XPENDING', KEYS[which], group, 'IDLE', lease, '-', '+', left) or {}
+  for _, p in ipairs(idle) do
+    -- One that was deleted meanwhile is forgotten by this.
+    local entry = redis.call('XCLAIM', KEYS[which], group, consumer, lease, p[1])[1]
+    if entry then claimed[#claimed + 1] = { which, entry[1], p[4] + 1, entry[2] } end
   end
 end
-local idle = tonumber(ARGV[7])
+local idle = tonumber(ARGV[6])
 if idle > 0 then redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. int(now)) end
 for which = 1, idle > 0 and 2 or 0 do
   for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[which], group)) do
@@ -211,26 +208,29 @@ for which = 1, idle > 0 and 2 or 0 do
     end
   end
 end
-if ARGV[5] == '1' then
-  local function less(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end
-  local function parse(id)
-    local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-    return { tonumber(ms), tonumber(seq) }
-  end
-  local floor = { now - tonumber(ARGV[6]), 0 }
-  for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local one
-    for i = 1, #info, 2 do
-      if info[i] == 'last-delivered-id' then one = parse(info[i + 1]) end
-    end
-    local p = redis.call('XPENDING', KEYS[1], info[2])
-    if p[1] > 0 then one = parse(p[2]) else one[2] = one[2] + 1 end
-    if less(one, floor) then floor = one end
-  end
-  redis.call('XTRIM', KEYS[1], 'MINID', '~', int(floor[1]) .. '-' .. int(floor[2]), 'LIMIT', 10000)
+local function less(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end
+local function parse(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return { tonumber(ms), tonumber(seq) }
 end
+-- What all groups are done with: it is before what any of them has pending, and before what it was not handed over.
+local floor = { now - tonumber(ARGV[5]), 0 }
+local groups = redis.call('XINFO', 'GROUPS', KEYS[1])
+for _, info in ipairs(groups) do
+  local one
+  for i = 1, #info, 2 do
+    if info[i] == 'last-delivered-id' then one = parse(info[i + 1]) end
+  end
+  local p = redis.call('XPENDING', KEYS[1], info[2])
+  if p[1] > 0 then one = parse(p[2]) else one[2] = one[2] + 1 end
+  if less(one, floor) then floor = one end
+end
+local id = int(floor[1]) .. '-' .. int(floor[2])
+-- Who is alone deletes what is done, and counts by what is left: there is little to trim, and that exactly.
+if #groups == 1 and ARGV[5] == '0' then redis.call('XTRIM', KEYS[1], 'MINID', '=', id)
+else redis.call('XTRIM', KEYS[1], 'MINID', '~', id, 'LIMIT', 10000) end
 local due = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
-return { claimed, due and math.max(0, tonumber(due) - now) or -1, moved, cursors[1], cursors[2] }
+return { claimed, due and math.max(0, tonumber(due) - now) or -1, moved }
 `
 )
 
