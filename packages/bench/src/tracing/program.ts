@@ -7,7 +7,7 @@
  * - TRACE: `link` or `parent`. ORDERS: what becomes of each, `ok,retry` for two of them.
  */
 import { Amqp, Broker } from "@ergon/amqp"
-import { Connector, Decision, Memory, Task, Transaction } from "@ergon/core"
+import { Connector, Decision, Memory, Task, Telemetry, Transaction } from "@ergon/core"
 import { ErgonRuntime, Offload, Workers } from "@ergon/node"
 import { Postgres, Sql, Sqlite } from "@ergon/sql"
 import { Observability } from "@ergon/telemetry"
@@ -42,7 +42,12 @@ const orders = (): Layer.Layer<Orders, unknown> => {
 }
 
 // What came with the orders from whoever asked for them.
-const asked = { baggage: "customer=7" }
+const asked = {
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  tracestate: "vendor=1",
+  baggage: "customer=7"
+}
+const joining = trace === "parent" ? "parent" : "link"
 
 const shop = Task.producer(
   "shop",
@@ -54,6 +59,7 @@ const shop = Task.producer(
 ).pipe(
   Task.dispatch(Orders, ({ id }, order) => Transaction.make(id, order)),
   Task.discardFailures,
+  Task.policy({ transaction: { trace: joining } }),
   Task.provide(orders())
 )
 
@@ -68,7 +74,8 @@ const isFirst = (id: string): boolean => {
 
 const work = ({ does, id }: typeof Order.Type) =>
   Effect.gen(function*() {
-    yield* Effect.logInfo(`works on ${id}`)
+    const { baggage, tracestate } = yield* Telemetry.headers
+    yield* Effect.logInfo(`works on ${id}`).pipe(Effect.annotateLogs({ baggage, tracestate }))
     if (does === "slow") return yield* Effect.never
     if (does === "fail") return yield* new Broken({ why: "for good" })
     if (does === "ok" || !isFirst(id)) return id
@@ -89,7 +96,7 @@ const clerks = Task.consumer("clerk", Orders, ({ payload }) => work(payload)).pi
     loop: { streaming: true },
     fetch: { wait: "200 millis", empty: { cap: "200 millis" } },
     process: { timeout: "500 millis", retry: { maxAttempts: 2, backoff: "50 millis" } },
-    transaction: { trace: trace === "parent" ? "parent" : "link" }
+    transaction: { trace: joining }
   }),
   Task.provide(Layer.mergeAll(orders(), Memory.sink(Receipts), Memory.deadLetters(DeadOrders)))
 )

@@ -262,6 +262,15 @@ for (
         expect(transaction.parentSpanId).toBe(joins ? sent.spanId : "")
         expect(transaction.traceId === sent.traceId).toBe(joins)
         expect(transaction.links).toEqual(joins ? [refer(clerkRun)] : [refer(clerkRun), refer(sent)])
+        // What came with the order has travelled through two processes; what vendors say is of one trace alone.
+        const line = one(
+          of("clerk", collector.logs).filter(({ traceId, body }) =>
+            traceId === transaction.traceId && body === `works on ${id}`
+          )
+        )
+        expect(line.attributes).toMatchObject({ baggage: "customer=7" })
+        expect(line.attributes["tracestate"]).toBe(joins ? "vendor=1" : undefined)
+        expect(transaction.traceId === "0af7651916cd43dd8448eb211c80319c").toBe(joins)
         expect(namesBelow(transaction)).toEqual(["dispatch receipts", "process", "settle orders"])
         for (const child of below(transaction)) expect(child.traceId).toBe(transaction.traceId)
         expect(sent.resource["process.pid"]).not.toBe(transaction.resource["process.pid"])
