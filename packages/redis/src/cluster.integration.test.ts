@@ -1,16 +1,19 @@
 import { Connector, Disposition, Transaction } from "@ergon/core"
-import { Port, Redis as Server, Services } from "@ergon/lab"
+import { Ledger, Port, Redis as Server, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { Redis, RedisClient } from "./index.ts"
-import { flow, Orders } from "./test/flow.ts"
+import { dispatchAll, flow, order, Orders } from "./test/flow.ts"
 
 class Jobs extends Connector.Queue<Jobs>()("jobs", Schema.Unknown) {}
 class Mails extends Connector.Queue<Mails>()("{mail}:out", Schema.Unknown) {}
 
 const node = Effect.gen(function*() {
   const bus = yield* Port.free
-  const server = yield* Server.server(["--cluster-enabled", "yes", "--cluster-port", String(bus)])
+  const server = yield* Server.server([
+    ...["--cluster-enabled", "yes", "--cluster-port", String(bus), "--cluster-node-timeout", "1000"],
+    ...["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"]
+  ])
   const context = yield* Layer.build(Layer.fresh(RedisClient.layer({ port: server.port })))
   const { send } = Context.get(context, RedisClient.RedisClient)
   return { server, bus, send, id: String(yield* send("CLUSTER", "MYID")) }
@@ -115,5 +118,50 @@ await Services.describe([Server.needs], "a cluster of three nodes", () => {
         yield* ownerOf(nodes, "orders").pipe(Effect.flatMap(() => other.send("XLEN", "orders"))),
         0
       )
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("finds the replica that takes over from a node that dies", () =>
+    Effect.gen(function*() {
+      const nodes = yield* cluster
+      const { owner } = yield* ownerOf(nodes, "orders")
+      const replica = yield* node
+      const until = (what: Effect.Effect<unknown, unknown>, holds: (answer: string) => boolean) =>
+        Effect.retry(
+          Effect.flatMap(what, (answer) => holds(String(answer)) ? Effect.void : Effect.fail("not yet")),
+          { schedule: Schedule.spaced("100 millis"), times: 300 }
+        )
+      yield* replica.send("CLUSTER", "MEET", "127.0.0.1", String(owner.server.port), String(owner.bus))
+      yield* until(replica.send("CLUSTER", "NODES"), (text) => text.includes(owner.id) && text.split("\n").length > 4)
+      yield* replica.send("CLUSTER", "REPLICATE", owner.id)
+      yield* until(replica.send("INFO", "replication"), (text) => text.includes("master_link_status:up"))
+      yield* until(owner.send("CLUSTER", "NODES"), (text) => text.includes(`slave ${owner.id}`))
+      const layer = Redis.queue(Orders, { lease: "3 seconds", poll: "200 millis" }).pipe(Layer.provide(client(nodes)))
+      const { sink, source } = Context.get(yield* Layer.build(layer), Orders)
+      const ledger = Ledger.make()
+      const pass = (from: number) =>
+        Effect.gen(function*() {
+          const transactions = Array.from({ length: 200 }, (_, n) => order(from + n))
+          const failures = yield* dispatchAll(sink, transactions)
+          for (const { id } of transactions) ledger.in(id)
+          while (ledger.balance().lost.length > 0) {
+            const deliveries = yield* Effect.retry(source.fetch({ max: 50, wait: Duration.seconds(1) }), {
+              schedule: Schedule.spaced("100 millis"),
+              times: 200
+            })
+            for (const { transaction } of deliveries) ledger.out(transaction.id)
+            yield* source.settle(deliveries.map((delivery) => Disposition.settlement(delivery, Disposition.ack)))
+          }
+          return failures
+        })
+      yield* pass(0)
+      // What was confirmed has reached the replica before its master dies: by itself Redis does not wait for that.
+      yield* until(owner.send("WAIT", "1", "1000"), (count) => count === "1")
+      yield* owner.server.kill
+      const failures = yield* pass(200)
+      const balance = ledger.balance()
+      process.stdout.write(`a node died: ${balance.text}; ${failures} dispatches failed and were made again\n`)
+      assert.isAbove(failures, 0)
+      assert.deepStrictEqual(yield* source.count!, { ready: 0, inFlight: 0, delayed: 0 })
+      yield* until(replica.send("ROLE"), (text) => text.startsWith("master"))
     }).pipe(Effect.scoped), 60_000)
 })

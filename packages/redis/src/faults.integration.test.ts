@@ -181,7 +181,7 @@ await Services.describe([Server.needs], "a Redis under fault", () => {
       const server = yield* Server.server()
       const books = new Books()
       const context = yield* Layer.build(queue(server.port))
-      const count = 2500
+      const count = 4000
       const transactions = Array.from({ length: count }, (_, n) => order(n))
       yield* dispatchAll(Context.get(context, Orders).sink, transactions)
       for (const { id } of transactions) books.ledger.in(id)
@@ -196,7 +196,13 @@ await Services.describe([Server.needs], "a Redis under fault", () => {
       const third = yield* start
       yield* said(third, 100)
       yield* workers[1]!.kill
-      workers.push(third, yield* start)
+      const fourth = yield* start
+      workers.push(third, fourth)
+      // One that stands still for longer than its lease loses what it had in hand, and is told so when it goes on.
+      yield* said(fourth, 50)
+      yield* third.freeze
+      yield* Effect.sleep("3 seconds")
+      yield* third.thaw
       const counted = Effect.provide(Connector.count(Orders), context)
       yield* Effect.retry(
         Effect.flatMap(counted, ({ delayed, inFlight, ready }) =>
@@ -210,7 +216,9 @@ await Services.describe([Server.needs], "a Redis under fault", () => {
         for (const line of lines) if (line.startsWith("out ")) books.ledger.out(line.split(" ")[1] ?? "")
       }
       const balance = books.ledger.balance()
-      process.stdout.write(`SIGKILL of two of four consumers: ${balance.text}; ${again} with a higher count\n`)
+      process.stdout.write(
+        `SIGKILL of two of four consumers, a third frozen for 3 s: ${balance.text}; ${again} with a higher count\n`
+      )
       assert.deepStrictEqual(balance.lost, [])
       assert.deepStrictEqual(balance.strange, [])
       assert.isAbove(again, 0)
