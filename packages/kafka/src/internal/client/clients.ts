@@ -27,6 +27,8 @@ export interface ConsumerSettings {
 
 export interface ProducerSettings {
   readonly idempotent: boolean
+  /** Told of each failure after which it tries again. */
+  readonly retried: (error: Error) => void
 }
 
 const leaveWithin = 3000
@@ -81,7 +83,10 @@ export class Clients {
         idempotent: settings.idempotent,
         // As long as the one who waits for it has patience: see `Publisher`.
         retries: 10_000,
-        retryDelay: 250
+        retryDelay: (_client, _operation, _attempt, _retries, error) => {
+          settings.retried(error)
+          return 250
+        }
       }))
   }
 

@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Outgoing } from "../message/write.ts"
 import type { PublishSettings } from "../settings/sink.ts"
+import { reasonOf } from "./reason.ts"
 import { ask, type Clients, type RawProducer } from "./clients.ts"
 
 interface Parcel {
@@ -35,6 +36,9 @@ export class Publisher {
   private closed = false
   private producer: { readonly raw: RawProducer; readonly scope: Scope.Closeable } | undefined
   private unkeyed = 0
+  /** Why the client tries again. */
+  private retried: Reason.Reason | undefined
+  private giveUpHope: ((reason: Reason.Reason) => void) | undefined
   /** Why the last request failed; `undefined` once one has been confirmed. */
   problem: Reason.Reason | undefined
 
@@ -102,25 +106,40 @@ export class Publisher {
 
   private send(messages: ReadonlyArray<Outgoing>): Effect.Effect<void, Reason.Reason> {
     const { compression, timeout } = this.settings
-    const sent = Effect.flatMap(
-      this.connected,
-      (producer) =>
-        ask("publishing", () =>
-          producer.send({
-            messages: messages.map((message) => ({ ...message })),
-            acks: -1,
-            compression,
-            partitioner: this.partitioner
-          }))
-    )
-    return sent.pipe(
+    this.retried = undefined
+    const sent = Effect.flatMap(this.connected, (producer) =>
+      ask("publishing", () =>
+        producer.send({
+          messages: messages.map((message) => ({ ...message })),
+          acks: -1,
+          compression,
+          partitioner: this.partitioner
+        })))
+    // The client tries again after failures that do not pass by themselves, too: a certificate that nobody trusts.
+    const hopeless = Effect.callback<never, Reason.Reason>((resume) => {
+      this.giveUpHope = (reason) => resume(Effect.fail(reason))
+      return Effect.sync(() => {
+        this.giveUpHope = undefined
+      })
+    })
+    return Effect.raceFirst(sent, hopeless).pipe(
       Effect.timeoutOrElse({
         duration: timeout,
-        orElse: () => Effect.fail(new Reason.Timeout({ message: `publishing: no answer within ${timeout} ms` }))
+        orElse: () =>
+          Effect.fail(
+            this.retried ?? new Reason.Timeout({ message: `publishing: no answer within ${timeout} ms` })
+          )
       }),
       Effect.asVoid,
       Effect.tapCause(() => this.giveUp)
     )
+  }
+
+  private readonly noteRetry = (error: Error): void => {
+    const reason = reasonOf("publishing", error)
+    this.retried = reason
+    this.problem = reason
+    if (!reason.isRetryable && reason._tag !== "Unknown") this.giveUpHope?.(reason)
   }
 
   /** As other clients of Kafka do, so that a key is in the same partition whoever writes it; without a key in turn. */
@@ -135,7 +154,12 @@ export class Publisher {
       return Effect.uninterruptibleMask((restore) =>
         Effect.gen({ self: this }, function*() {
           const scope = yield* Scope.make()
-          const raw = yield* restore(Scope.provide(this.clients.producer(this.settings), scope)).pipe(
+          const raw = yield* restore(
+            Scope.provide(
+              this.clients.producer({ idempotent: this.settings.idempotent, retried: this.noteRetry }),
+              scope
+            )
+          ).pipe(
             Effect.onError(() => Scope.close(scope, Exit.void))
           )
           this.producer = { raw, scope }

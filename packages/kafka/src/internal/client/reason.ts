@@ -43,6 +43,17 @@ const lookAt = (error: unknown): Found => {
 const hasAny = (set: ReadonlySet<string>, ...names: ReadonlyArray<string>): boolean =>
   names.some((name) => set.has(name))
 
+/** A certificate that does not pass by itself. */
+const untrusted: ReadonlyArray<string> = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "ERR_TLS_CERT_ALTNAME_INVALID"
+]
+
 export const reasonOf = (what: string, error: unknown): Reason.Reason => {
   const { canRetry, codes, ids, messages } = lookAt(error)
   const causes = messages.filter((text) => !/failed \d+ times\./.test(text))
@@ -52,6 +63,7 @@ export const reasonOf = (what: string, error: unknown): Reason.Reason => {
   if (codes.has("PLT_KFK_AUTHENTICATION") || has("SASL_AUTHENTICATION_FAILED", "SECURITY_DISABLED")) {
     return new Reason.Unauthorized({ message })
   }
+  if (hasAny(codes, ...untrusted)) return new Reason.Unauthorized({ message })
   if ([...ids].some((id) => id.endsWith("AUTHORIZATION_FAILED"))) return new Reason.Unauthorized({ message })
   if (has("ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "FENCED_INSTANCE_ID")) return new Reason.LeaseLost({ message })
   if (has("REBALANCE_IN_PROGRESS")) return new Reason.Timeout({ message })

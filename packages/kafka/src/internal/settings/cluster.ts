@@ -108,7 +108,7 @@ export const clusterSettings = (input: unknown): Effect.Effect<ClusterSettings, 
         connectTimeout,
         requestTimeout,
         autocreateTopics: options.autocreateTopics ?? false,
-        ...tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tlsOf(tls), tlsServerName: true },
+        ...tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tlsOf(tls) },
         ...sasl === undefined ? {} : { sasl: saslOf(sasl) }
       },
       connectTimeout,
