@@ -367,6 +367,23 @@ await Services.describe([Services.rabbitmq], "RabbitMQ", () => {
         }).pipe(Effect.scoped)
       ))
 
+    it.live("grows with what is asked for, unless it is given", () =>
+      Effect.gen(function*() {
+        const queue = yield* queueName(port)
+        const { sink, source } = yield* queueOf({ queue })
+        yield* sink.dispatch(Array.from({ length: 300 }, (_, n) => Transaction.make(`t-${n}`, n)))
+        const first = yield* collect(source, 1)
+        // Two of them are here; the others come once more is asked for, although none is settled.
+        const others = yield* collect(source, 100)
+        assert.strictEqual(others.length, 100)
+        yield* settle(source, [...others, ...first])
+        const rest = yield* collect(source, 199)
+        assert.strictEqual(new Set([...first, ...others, ...rest].map(({ transaction: { id } }) => id)).size, 300)
+        assert.isTrue([...first, ...others, ...rest].every(({ deliveries }) => deliveries === 0))
+        yield* settle(source, rest)
+        assert.deepStrictEqual(yield* source.count ?? Effect.void, { ready: 0, inFlight: 0, delayed: 0 })
+      }).pipe(Effect.scoped))
+
     it.live("is said once, when it is too large", () =>
       logged((lines) =>
         Effect.gen(function*() {

@@ -112,7 +112,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], SetupError | M
  * **Details**
  * It connects at the first use, a connector's Layer being built at the latest, and connects again by itself for as long
  * as the Layer lives: after 100 ms, then up to every 2 seconds. With the Layer the connections are closed, in order within
- * 5 seconds, else by force. Fails with `SetupError`, which names all that is wrong with the options, or `MissingClient`.
+ * 2 seconds each, else by force. Fails with `SetupError`, which names all that is wrong with the options, or `MissingClient`.
  *
  * **Example** (Options that cannot be)
  * ```ts import.meta.vitest

@@ -5,7 +5,7 @@
 import { Transaction } from "@ergon/core"
 import { Proxy, RabbitMq, Services } from "@ergon/lab"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Result } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Result, Scope } from "effect"
 import { connector, flow, Items } from "./test/flow.ts"
 import { server } from "./test/server.ts"
 
@@ -72,6 +72,23 @@ await Services.describe([RabbitMq.needs], "a RabbitMQ that fails", () => {
         assert.isAbove(duplicates, 0)
         assert.isAtLeast(tries, 2)
       })), timeout)
+
+    it.live("a broker that is frozen while a connector closes", () =>
+      Effect.gen(function*() {
+        const { freeze, port, thaw } = broker.get
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(connector("frozen", { port }), scope)
+        const { sink, source } = Context.get(context, Items)
+        yield* sink.dispatch([Transaction.make("one", { n: 1, note: "" })])
+        assert.strictEqual((yield* source.fetch({ max: 1, wait: Duration.seconds(5) })).length, 1)
+        yield* freeze
+        const before = Date.now()
+        yield* Scope.close(scope, Exit.void)
+        const took = Date.now() - before
+        yield* thaw
+        process.stdout.write(`closed in ${took} ms while the broker was frozen\n`)
+        assert.isBelow(took, 8000)
+      }), timeout)
 
     it.live("credentials that are revoked for a while", () =>
       Effect.scoped(Effect.gen(function*() {

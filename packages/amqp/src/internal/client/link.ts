@@ -215,7 +215,7 @@ export class Link {
     })
   }
 
-  /** In order within 5 seconds, else by force. */
+  /** In order within 2 seconds, else by force. */
   private close(): Effect.Effect<void> {
     const { channels, live } = this
     this.closed = true
@@ -228,8 +228,7 @@ export class Link {
       await connection.close()
     }
     return Effect.promise(() => inOrder().catch(() => {})).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption("5 seconds"),
+      Effect.timeoutOption("2 seconds"),
       Effect.andThen(Effect.sync(() => connection.unsafeDestroy()))
     )
   }

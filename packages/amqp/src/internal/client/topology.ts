@@ -9,17 +9,20 @@ import { call } from "./call.ts"
 import type { Channel } from "./library.ts"
 import type { Link, Live } from "./link.ts"
 
-/** A channel for a few questions, closed after them. A refused question closes it anyway. */
+/**
+ * A channel for a few questions, closed after them. A refused question closes it anyway. Opening it can be interrupted: a
+ * frozen broker must not hold up who closes.
+ */
 export const asking = <A>(
   link: Link,
   live: Live,
   ask: (channel: Channel) => Effect.Effect<A, Reason.Reason>
 ): Effect.Effect<A, Reason.Reason> =>
-  Effect.acquireUseRelease(
-    link.channel(live),
-    ask,
-    (channel) => Effect.ignore(Effect.interruptible(call("closing a channel", () => channel.close(), 5_000)))
-  )
+  Effect.flatMap(link.channel(live), (channel) =>
+    Effect.onExit(
+      Effect.suspend(() => ask(channel)),
+      () => Effect.ignore(call("closing a channel", () => channel.close(), 5_000))
+    ))
 
 const exchangeOf = ({ alternate, arguments: given, name, type = "direct" }: Topology["exchanges"][number]) => ({
   exchange: name,

@@ -31,13 +31,26 @@ export class Consumers {
       const queue = this.tags.get(tag)
       if (queue === undefined) return
       this.tags.delete(tag)
-      this.cancelled.push(queue)
+      // One that was added to has several consumers, which are cancelled together.
+      if (!this.cancelled.includes(queue)) this.cancelled.push(queue)
       this.changes.wake()
     })
   }
 
   get start(): Effect.Effect<void, Reason.Reason> {
-    return Effect.forEach(this.options.session.queues, (queue) => this.consume(queue), { discard: true })
+    const { session } = this.options
+    return Effect.andThen(
+      session.confirmed,
+      Effect.forEach(session.queues, (queue) => this.consume(queue), { discard: true })
+    )
+  }
+
+  /** More of each queue may be unsettled: by one more consumer, as the prefetch of one cannot change. */
+  grow(share: number): Effect.Effect<void, Reason.Reason> {
+    return Effect.suspend(() => {
+      this.options.session.grow(share)
+      return this.start
+    })
   }
 
   /** Starts again what is cancelled, until the session ends. */
@@ -60,7 +73,9 @@ export class Consumers {
       const seen = this.changes.count
       const queue = this.cancelled[0]
       if (queue === undefined) return Effect.flatMap(this.changes.after(seen), () => this.again(0))
-      return Effect.andThen(ready, this.consume(queue)).pipe(
+      const { session } = this.options
+      session.whole()
+      return Effect.andThen(ready, Effect.andThen(session.confirmed, this.consume(queue))).pipe(
         Effect.matchEffect({
           onSuccess: () => {
             this.cancelled.shift()

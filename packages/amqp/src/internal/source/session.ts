@@ -51,8 +51,13 @@ export class Session {
   readonly channel: Channel
   readonly queues: ReadonlyArray<Consumed>
   /** How much may be unsettled of each queue. */
-  readonly share: number
+  share: number
+  /** What the next consumer may have unsettled: all of the share, or what is added to it. */
+  private qos: number
+  /** Woken once, at its end. */
   readonly ended = new Waiters()
+  /** Woken when whoever looks after it should look. */
+  readonly changed = new Waiters()
   /** Unsettled, in the order of their tags. */
   readonly open = new Map<number, Receipt>()
   isAlive = true
@@ -76,6 +81,7 @@ export class Session {
     this.channel = channel
     this.queues = queues.map((name) => ({ name, open: 0, arrived: false }))
     this.share = share
+    this.qos = share
     this.onArrival = onArrival
     channel.on("error", (error) => this.end(error))
     channel.on("close", () => this.end(undefined))
@@ -102,7 +108,19 @@ export class Session {
     this.why = why
     this.open.clear()
     this.ended.wake()
+    this.changed.wake()
     this.answers.wake()
+  }
+
+  /** The next consumers may have so much more. */
+  grow(share: number): void {
+    this.qos = share - this.share
+    this.share = share
+  }
+
+  /** A consumer that is started again may have all. */
+  whole(): void {
+    this.qos = this.share
   }
 
   /** Acknowledges: what has nothing unsettled before it in one frame, the others each in their own. */
@@ -151,7 +169,7 @@ export class Session {
     if (this.asking || this.written === this.answered || !this.isAlive) return
     this.asking = true
     const upTo = this.written
-    const answer = this.channel.basicQos({ prefetchCount: this.share })
+    const answer = this.channel.basicQos({ prefetchCount: this.qos })
     void answer.then(() => this.answer(upTo), () => this.answers.wake())
   }
 
@@ -173,7 +191,7 @@ export class Session {
 
   /** Once the broker has processed all that was written before. */
   get confirmed(): Effect.Effect<void, Reason.Reason> {
-    return call("settling", () => this.channel.basicQos({ prefetchCount: this.share }))
+    return call("settling", () => this.channel.basicQos({ prefetchCount: this.qos }))
   }
 
   private forget(receipt: Receipt): boolean {

@@ -45,6 +45,7 @@ export class Subscription {
   session: Session | undefined
   live: Live | undefined
   private opened: Session | undefined
+  private consumers: Consumers | undefined
   /** Why there is no session. */
   failure: Reason.Reason | undefined
   isClosed = false
@@ -80,7 +81,10 @@ export class Subscription {
   want(max: number): void {
     this.fetchedAt = this.options.clock.currentTimeMillisUnsafe()
     this.fetches++
-    if (max > this.asked) this.asked = max
+    if (max > this.asked) {
+      this.asked = max
+      this.session?.changed.wake()
+    }
     if (this.wanted !== undefined) return
     this.wanted = max
     this.changes.wake()
@@ -201,7 +205,7 @@ export class Subscription {
         this.refusedSince = undefined
         this.session = session
         this.changes.wake()
-        yield* session.ended.after(0)
+        yield* this.untilEnded(session)
         this.session = undefined
         this.forget()
         if (session.why !== parked) {
@@ -219,16 +223,26 @@ export class Subscription {
     })
   }
 
-  /** Ends a waiting fetch with nothing; what is unsettled goes back. Worst case: 5 seconds. */
+  /**
+   * Ends a waiting fetch with nothing; what is unsettled goes back. A broker that does not answer within 3 seconds loses
+   * the connection.
+   */
   close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isClosed = true
-      const { opened } = this
+      const { live, opened } = this
       this.session = undefined
       this.forget()
       opened?.end(undefined)
       this.changes.wake()
-      return opened === undefined ? Effect.void : close(opened)
+      if (opened?.channel.active !== true) return Effect.void
+      return call("closing a channel", () => opened.channel.close(), 3_000).pipe(
+        Effect.catch((reason) =>
+          Effect.sync(() => {
+            if (live !== undefined) this.options.link.drop(live, reason)
+          })
+        )
+      )
     })
   }
 
@@ -247,6 +261,25 @@ export class Subscription {
     })
   }
 
+  /** Until a session has ended. Where nobody has said how much may be unsettled, it grows with what is asked for. */
+  private untilEnded(session: Session): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!session.isAlive) return Effect.void
+      const seen = session.changed.count
+      const share = this.shareOf(session.queues.length)
+      const grown = share > session.share && this.consumers !== undefined
+        ? this.consumers.grow(share).pipe(
+          Effect.catch((reason) => Effect.sync(() => session.end(reason.cause ?? reason)))
+        )
+        : session.changed.after(seen)
+      return Effect.flatMap(grown, () => this.untilEnded(session))
+    })
+  }
+
+  private shareOf(queues: number): number {
+    return Math.max(1, Math.floor(this.prefetch / queues))
+  }
+
   /** Nobody fetches: what is buffered goes back, so that others get it and no timeout of the broker is hit. */
   parkIfIdle(): void {
     const { session } = this
@@ -263,8 +296,7 @@ export class Subscription {
       yield* prepare(link, live, settings.topology, settings.declare)
       const channel = yield* link.channel(live)
       const names = settings.queues.map(({ name }) => name)
-      const share = Math.max(1, Math.floor(this.prefetch / names.length))
-      const session = new Session(channel, names, share, (receipt) => this.arrived(receipt))
+      const session = new Session(channel, names, this.shareOf(names.length), (receipt) => this.arrived(receipt))
       this.live = live
       this.opened = session
       const consumers = new Consumers({
@@ -273,8 +305,8 @@ export class Subscription {
         ready: prepare(link, live, settings.topology, settings.declare),
         refused: (reason) => this.refused(reason)
       })
-      return yield* session.confirmed.pipe(
-        Effect.andThen(consumers.start),
+      this.consumers = consumers
+      return yield* consumers.start.pipe(
         Effect.andThen(Effect.forkDetach(consumers.keep)),
         Effect.as(session),
         Effect.onError(() => Effect.andThen(Effect.sync(() => session.end(undefined)), close(session)))
@@ -330,5 +362,5 @@ const notYet = new Reason.ConnectionLost({ message: "not subscribed yet" })
 /** Closes the channel of a session: what is unsettled goes back. At most 5 seconds. */
 export const close = (session: Session): Effect.Effect<void> =>
   session.channel.active
-    ? Effect.ignore(Effect.interruptible(call("closing a channel", () => session.channel.close(), 5_000)))
+    ? Effect.ignore(call("closing a channel", () => session.channel.close(), 5_000))
     : Effect.void
