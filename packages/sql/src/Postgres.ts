@@ -187,7 +187,12 @@ const open = (
     const hears = (now: number) => void (offset = Math.round(now - clock.currentTimeMillisUnsafe()))
     const [row] = yield* sql.unsafe<{ readonly now: number }>(`SELECT ${serverClock} AS now`)
     if (row !== undefined) hears(row.now)
-    const changes = yield* openListener(driver, { config: settings.pool, watch: settings.watch, clock: hears })
+    const changes = yield* openListener(driver, {
+      sql,
+      config: settings.pool,
+      watch: settings.watch,
+      clock: hears
+    })
     return Context.make(Client.SqlClient, sql).pipe(
       Context.add(Database, { sql, dialect, changes, clockOffset: () => offset })
     )

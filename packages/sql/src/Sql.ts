@@ -1,9 +1,9 @@
 /**
  * Connectors on a SQL database: a durable queue, a table as a sink, and a table of dead letters.
  *
- * They stand on the `Database` that `Sqlite.layer` provides. Delivery guarantee: at-least-once. A queue and one table of
- * one `Database` commit results and acknowledgement in one SQL transaction, and there, for those rows, the guarantee is
- * exactly-once: see `Sql.table`.
+ * They stand on the `Database` that `Sqlite.layer`, `Postgres.layer` or `Mysql.layer` provides. Delivery guarantee:
+ * at-least-once. A queue and one table of one `Database` commit results and acknowledgement in one SQL transaction, and
+ * there, for those rows, the guarantee is exactly-once: see `Sql.table`.
  *
  * @since 0.1.0
  */
@@ -32,8 +32,9 @@ import type { SetupError } from "./SetupError.ts"
  *   while work runs, so that it only has to outlast a crash.
  * - `retention`: how long the id of an acknowledged transaction is kept; enqueueing it again within that time changes
  *   nothing. 7 days unless given; zero for no de-duplication of what is done.
- * - `poll`: how often a waiting fetch looks for what other processes have enqueued; 100 milliseconds unless given. What
- *   this process enqueues wakes it at once. Worst-case wait of a due delay or an expired lease: `poll`.
+ * - `poll`: how often a waiting fetch looks for what other processes have enqueued; unless given, 100 milliseconds on
+ *   SQLite, 250 on MariaDB and MySQL, and 2 seconds on PostgreSQL, which tells it. What this process enqueues wakes it at
+ *   once. Worst-case wait of a due delay or an expired lease: `poll`.
  * - `key`: the ordering key of a transaction. With it the queue declares `ordering: "byKey"`: transactions of one key are
  *   handed over one at a time, in the order of their arrival, over all processes.
  * - `priority`: an integer, 0 unless given; higher ones are handed over first, within a key they are not.
@@ -154,8 +155,8 @@ export const table = <Self, Id extends string, S extends Schema.Constraint>(
  *
  * **Details**
  * `Redrive` of `@ergon/core` reads the letters and sends them again, oldest first. Rows are in the order of their arrival
- * by the column `seq`, or by SQLite's own row number where the table was made by hand; a view and a table WITHOUT ROWID
- * have none, and their letters cannot be read.
+ * by the column `seq`; in SQLite, where the table was made by hand, by its own row numbers. A table that has neither is
+ * only written: its letters cannot be read.
  *
  * @category layers
  * @since 0.1.0

@@ -33,6 +33,9 @@ export class Changes {
     for (const wake of waiters) wake()
   }
 
+  /** Tells other processes of a change of the table, where the database can; at once or soon. */
+  tell(_table: string): void {}
+
   /** There may have been changes of any table: wakes everybody who waits for one. */
   anyChanged(): void {
     for (const table of Array.from(this.waiting.keys())) this.changed(table)

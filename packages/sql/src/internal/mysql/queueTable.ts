@@ -165,7 +165,6 @@ const open = (sql: Client.SqlClient, table: string, flavor: Flavor): QueueTable 
         ),
         () => run(statements.putBack, [json(letters.toSorted(bySeq)), now])
       ),
-    announce: undefined,
     seen: undefined,
     changed: (_, now) =>
       Effect.map(

@@ -1,5 +1,6 @@
 /**
- * Hears what other processes have changed: one session that listens, for all queues of a database.
+ * Tells other processes what this one has changed, and hears what they have: one session that listens, for all queues of a
+ * database.
  *
  *     idle ──somebody waits──▶ connecting ──LISTEN──▶ listening ──┐
  *                                  ▲                              │ the session ends, or no beat comes back
@@ -9,6 +10,10 @@
  * whatever its socket says, and a new one takes its place. Who waits is woken whenever one begins to listen, since nobody
  * knows what was missed. Until then, and where nobody can listen (behind a pooler of transactions), what others change is
  * found by looking every `poll`: that is the worst case.
+ *
+ * A notification goes after the commit that it tells of, in a statement of its own that does not wait for the disk, and at
+ * most every `breath`: a transaction that notifies holds a lock of the whole database while it commits, so that those who
+ * enqueue would wait for each other's disk. Killed in between, a process has told nobody, and others find by looking.
  */
 import type { PgConnection } from "@effect/sql-pg"
 import * as Deferred from "effect/Deferred"
@@ -18,10 +23,9 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { Changes } from "../changes.ts"
-import { ConnectionError, SqlError } from "../effectSql.ts"
+import { type Client, ConnectionError, SqlError } from "../effectSql.ts"
 import { bounded } from "./client.ts"
 import type { Driver } from "./driver.ts"
-import { channel } from "./queueStatements.ts"
 
 // How long a notification of its own may take.
 const answer = 5000
@@ -29,9 +33,20 @@ const pause = 1000
 // A failing one is not to fill the server's log.
 const longPause = 10_000
 
+/** The channel on which changes are told; the payload is the name of the table. */
+const channel = "ergon"
 const beat = "beat:"
 
+/** Between two notifications. */
+const breath = 5
+// How long the last ones may take when the connector closes.
+const lastWords = 1000
+
+const told = `WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+  SELECT pg_notify('${channel}', t.name) FROM unnest($1::text[]) AS t (name), soon`
+
 export interface ListenerOptions {
+  readonly sql: Client.SqlClient
   readonly config: PgConnection.Config
   /** Milliseconds. */
   readonly watch: number
@@ -45,10 +60,16 @@ export const serverClock = "extract(epoch FROM clock_timestamp())::float8 * 1000
 /** Waiting for a change is what begins the listening. */
 class Heard extends Changes {
   private readonly wanted: () => void
+  private readonly tells: (table: string) => void
 
-  constructor(wanted: () => void) {
+  constructor(wanted: () => void, tells: (table: string) => void) {
     super()
     this.wanted = wanted
+    this.tells = tells
+  }
+
+  override tell(table: string): void {
+    this.tells(table)
   }
 
   override after(table: string, seen: number): Effect.Effect<void> {
@@ -63,11 +84,29 @@ const deaf = (message: string) =>
 /** Changes that are heard for as long as the scope is open. */
 export const openListener = (
   driver: Driver,
-  { clock, config, watch }: ListenerOptions
+  { clock, config, sql, watch }: ListenerOptions
 ): Effect.Effect<Changes, never, Scope.Scope> =>
   Effect.gen(function*() {
     const wanted = yield* Latch.make(false)
-    const changes = new Heard(() => wanted.openUnsafe())
+    const toTell = yield* Latch.make(false)
+    const tables = new Set<string>()
+    const changes = new Heard(() => wanted.openUnsafe(), (table) => {
+      tables.add(table)
+      toTell.openUnsafe()
+    })
+    /** What is not told is found by looking. */
+    const tell = Effect.suspend(() => {
+      toTell.closeUnsafe()
+      if (tables.size === 0) return Effect.void
+      const names = Array.from(tables)
+      tables.clear()
+      // It belongs to nothing that is traced.
+      return Effect.withTracerEnabled(Effect.ignore(sql.unsafe(told, [names])), false)
+    })
+    yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(tell), lastWords))
+    yield* Effect.forkScoped(Effect.forever(
+      toTell.await.pipe(Effect.andThen(Effect.uninterruptible(tell)), Effect.andThen(Effect.sleep(breath)))
+    ))
     let beats = 0
     let heard = false
 

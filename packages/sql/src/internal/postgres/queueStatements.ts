@@ -8,9 +8,6 @@
  * Numbers come back as `float8`, which is exact for every number that JavaScript can hold.
  */
 
-/** The channel on which changes are told; the payload is the name of the table. */
-export const channel = "ergon"
-
 const claimed =
   `RETURNING seq::float8 AS seq, id, payload, metadata, key, deliveries, claim, priority::float8 AS priority,
   since::float8 AS since`
@@ -31,12 +28,10 @@ const live = (alias?: string): string => {
 
 export const make = (table: string) => {
   const q = `"${table}"`
-  const literal = `'${table}'`
   // An id that is there already changes nothing, unless its row is one that `again` names: then it arrives anew, behind
   // everything.
   const insert = (again: string): string =>
-    `WITH written AS (
-       INSERT INTO ${q} AS q (id, state, priority, since, until, key, payload, metadata)
+    `INSERT INTO ${q} AS q (id, state, priority, since, until, key, payload, metadata)
        SELECT n.id, CASE WHEN n.until IS NULL THEN 'ready' ELSE 'delayed' END, n.priority, $1::bigint, n.until, n.key,
            n.payload, n.metadata
          FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[])
@@ -44,8 +39,7 @@ export const make = (table: string) => {
        ON CONFLICT (id) DO UPDATE SET seq = DEFAULT, state = excluded.state, priority = excluded.priority,
          since = excluded.since, until = excluded.until, key = excluded.key, deliveries = 0,
          payload = excluded.payload, metadata = excluded.metadata, reason = NULL, letter = NULL
-       WHERE ${again})
-     SELECT pg_notify('${channel}', ${literal})`
+       WHERE ${again}`
   // Its commit does not wait for the disk. A server that crashes may forget the last claims: then their messages are
   // handed over again. With a limit that the planner cannot know, one plan serves all: it would plan each claim anew.
   const claim = (which: string): string =>
@@ -154,7 +148,6 @@ export const make = (table: string) => {
       RETURNING q.seq::float8 AS seq, q.claim, q.key`,
     removeLetters: `DELETE FROM ${q} AS q USING unnest($1::bigint[], $2::int[]) AS pair (seq, claim)
       WHERE q.seq = pair.seq AND q.claim = pair.claim AND q.state = 'dead'`,
-    announce: `SELECT pg_notify('${channel}', ${literal})`,
     changed: `SELECT EXISTS (SELECT 1 FROM ${q} WHERE state = 'ready')
       OR EXISTS (SELECT 1 FROM ${q} WHERE state IN ('leased', 'delayed') AND until <= $1::bigint) AS changed`
   }

@@ -191,7 +191,6 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
             [String(now), ...pairsOf(letters)]
           )
         )),
-    announce: run(statements.announce, []),
     seen: undefined,
     changed: (_, now) =>
       Effect.map(

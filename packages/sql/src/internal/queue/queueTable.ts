@@ -121,8 +121,6 @@ export interface QueueTable {
     ReadonlyArray<{ readonly seq: number; readonly claim: number; readonly key: string | null }>,
     SqlError
   >
-  /** Tells other processes that there may be something to claim; when it is committed, where in a transaction. */
-  readonly announce: Effect<void, SqlError> | undefined
   /** What `changed` compares with, where it does: asked before a claim that finds nothing. */
   readonly seen: Effect<number, SqlError> | undefined
   /** Whether there may be something to claim: a light statement, that a waiting fetch asks every `poll`. */

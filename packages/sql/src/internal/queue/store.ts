@@ -214,7 +214,6 @@ export class Store {
       const keys = keysOf(ack, bury)
       const back = keys.length + release.length + requeue.length + delay.length > 0
       if (keys.length > 0) steps.push(Effect.as(table.unblock(keys, now), noReceipts))
-      if (back && table.announce !== undefined) steps.push(Effect.as(table.announce, noReceipts))
       const all = Effect.map(Effect.forEach(steps, (step) => step), (lost) => lost.flat())
       const settled = steps.length === 1
         ? steps[0]!
@@ -237,10 +236,7 @@ export class Store {
   /** Gives back what a closing connector holds, with a higher count. */
   giveBack(receipts: ReadonlyArray<Receipt>): Effect.Effect<void, SqlError> {
     if (receipts.length === 0) return Effect.void
-    return Effect.andThen(
-      Effect.andThen(this.table.giveBack(receipts), this.table.announce ?? Effect.void),
-      this.changed
-    )
+    return Effect.andThen(this.table.giveBack(receipts), this.changed)
   }
 
   get count(): Effect.Effect<Connector.Count, SqlError> {
@@ -269,10 +265,7 @@ export class Store {
     return Effect.suspend(() => {
       const blocked = Effect.tap(this.table.putBack(letters, this.now()), (rows) => {
         const keys = keysOf(rows)
-        return Effect.andThen(
-          keys.length === 0 ? Effect.void : this.table.block(keys),
-          this.table.announce ?? Effect.void
-        )
+        return keys.length === 0 ? Effect.void : this.table.block(keys)
       })
       return Effect.flatMap(
         atomically(this.database.sql, blocked),
@@ -281,9 +274,13 @@ export class Store {
     })
   }
 
-  /** Wakes who waits for this table, once what is being written is committed. */
+  /** Wakes who waits for this table, here and elsewhere, once what is being written is committed. */
   private get changed(): Effect.Effect<void> {
-    return this.database.sql.afterCommit(Effect.sync(() => this.database.changes.changed(this.options.table)))
+    const { changes, sql } = this.database
+    return sql.afterCommit(Effect.sync(() => {
+      changes.changed(this.options.table)
+      changes.tell(this.options.table)
+    }))
   }
 
   /**

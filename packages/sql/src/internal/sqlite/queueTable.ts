@@ -103,7 +103,6 @@ const open = (sql: Client.SqlClient, table: string): QueueTable => {
     lettersOf: (id) => query<LetterRow>(statements.lettersOf, [id]),
     removeLetters: (letters) => Effect.asVoid(run(statements.removeLetters, [json(letters)])),
     putBack: (letters, now) => query(statements.putBack, [now, json(letters)]),
-    announce: undefined,
     seen: version,
     changed: (seen) => Effect.map(version, (now) => now !== seen)
   }
