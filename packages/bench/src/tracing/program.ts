@@ -3,12 +3,13 @@
  * clerk takes them out. Where what they tell goes stands in the environment.
  *
  * - ROLE: `shop`, `clerk`, `clerks` (two workers, until a signal), or `cruncher`, which has a step in a thread.
- * - BROKER: `sqlite`, `postgres` or `rabbitmq`. PLACE: its file, schema or queue.
+ * - BROKER: `sqlite`, `postgres`, `rabbitmq` or `redis`. PLACE: its file, schema, queue or stream.
  * - TRACE: `link` or `parent`. ORDERS: what becomes of each, `ok,retry` for two of them.
  */
 import { Amqp, Broker } from "@ergon/amqp"
 import { Connector, Decision, Memory, Task, Telemetry, Transaction } from "@ergon/core"
 import { ErgonRuntime, Offload, Workers } from "@ergon/node"
+import { Redis, RedisClient } from "@ergon/redis"
 import { Postgres, Sql, Sqlite } from "@ergon/sql"
 import { Observability } from "@ergon/telemetry"
 import { Effect, Layer, Schema } from "effect"
@@ -34,6 +35,8 @@ const orders = (): Layer.Layer<Orders, unknown> => {
       return Sql.queue(Orders).pipe(
         Layer.provide(Postgres.layer({ host: "127.0.0.1", username: "postgres", database: "test", schema: place }))
       )
+    case "redis":
+      return Redis.queue(Orders, { stream: place }).pipe(Layer.provide(RedisClient.layer({})))
     case "rabbitmq":
       return Amqp.queue(Orders, { queue: place, declare: true }).pipe(Layer.provide(Broker.layer({})))
     default:

@@ -12,6 +12,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { Connection } from "rabbitmq-client"
+import { createClient } from "redis"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 
 const program = new URL("./program.ts", import.meta.url).href
@@ -227,6 +228,19 @@ const places = {
     await statement(`CREATE SCHEMA ${schema}`)
     return { place: schema, remove: () => statement(`DROP SCHEMA ${schema} CASCADE`) }
   },
+  redis: () => {
+    const stream = `ergon-test-${randomUUID()}`
+    return Promise.resolve({
+      place: stream,
+      remove: async () => {
+        const client = createClient()
+        await client.connect()
+        const keys = await client.keys(`*${stream}*`)
+        if (keys.length > 0) await client.del(keys)
+        await client.close()
+      }
+    })
+  },
   rabbitmq: () => {
     const queue = `ergon-test-${randomUUID()}`
     return Promise.resolve({
@@ -240,11 +254,14 @@ const places = {
   }
 } as const
 
-for (
-  const [broker, needs] of [["sqlite", []], ["postgres", [Services.postgres]], ["rabbitmq", [
-    Services.rabbitmq
-  ]]] as const
-) {
+const brokers = [
+  ["sqlite", []],
+  ["postgres", [Services.postgres]],
+  ["rabbitmq", [Services.rabbitmq]],
+  ["redis", [Services.redis]]
+] as const
+
+for (const [broker, needs] of brokers) {
   await Services.describe(needs, `one trace through ${broker}`, () => {
     it.each(["link", "parent"])("from the producer's process to the consumer's: %s", async (trace) => {
       const { place, remove } = await places[broker]()
