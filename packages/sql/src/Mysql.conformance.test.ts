@@ -98,7 +98,7 @@ const notApplicable = {
 }
 
 await Services.describe([Services.mariadb], "on MariaDB", () => {
-  describe("a queue", () => {
+  describe.concurrent("a queue", () => {
     const laws = Conformance.queue(queue({}))
     it.live.each(Conformance.applying(laws))("$name", ({ check }) => check)
     it("is excused from what it has not", ({ task }) => {
@@ -112,7 +112,7 @@ await Services.describe([Services.mariadb], "on MariaDB", () => {
   })
 
   // Every transaction has a key of its own: of one key, one is handed over at a time, and the laws want several.
-  describe("a queue ordered by key", () => {
+  describe.concurrent("a queue ordered by key", () => {
     const laws = Conformance.queue(queue({ key: ({ id }) => id.slice(0, 500) }))
     it.live.each(Conformance.applying(laws))("$name", ({ check }) => check)
     it("is excused from what it has not", ({ task }) => {

@@ -1,9 +1,10 @@
+import { Connector, Transaction } from "@ergon/core"
 import { Services } from "@ergon/lab"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Duration, Effect, Exit, Fiber, Layer, Redacted, Stream } from "effect"
+import { ConfigProvider, Context, Duration, Effect, Exit, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { load } from "./internal/mysql/driver.ts"
-import { Database, Mysql } from "./index.ts"
-import { server, tableOf } from "./test/mariadb.ts"
+import { Database, Mysql, Sql } from "./index.ts"
+import { databaseOf, server, tableOf } from "./test/mariadb.ts"
 
 const secret = "hush-hush-hush"
 const failure = (options: Mysql.Options) =>
@@ -217,4 +218,47 @@ await Services.describe([Services.mariadb], "the client of MariaDB", () => {
         yield* admin`SELECT id FROM information_schema.processlist WHERE info LIKE ${`%${mark}%`} AND id <> CONNECTION_ID()`
       assert.deepStrictEqual(left, [])
     }).pipe(Effect.scoped))
+
+  describe("the table of a queue", () => {
+    class Items extends Connector.Queue<Items>()("items", Schema.Unknown) {}
+    const open = (database: string) =>
+      Layer.build(Layer.fresh(Sql.queue(Items).pipe(Layer.provide(Layer.fresh(Mysql.layer({ ...server, database }))))))
+
+    it.live("is made once, by whoever comes first", () =>
+      Effect.gen(function*() {
+        const database = yield* databaseOf
+        const contexts = yield* Effect.all(Array.from({ length: 6 }, () => open(database)), {
+          concurrency: "unbounded"
+        })
+        yield* Effect.forEach(
+          contexts,
+          (context, n) => Context.get(context, Items).sink.dispatch([Transaction.make(`${n}`, n)])
+        )
+        const { sql } = yield* connect({ database })
+        assert.deepStrictEqual(yield* sql`SELECT name, kind, version FROM ergon_tables`, [
+          { name: "items", kind: "queue", version: 1 }
+        ])
+        assert.strictEqual((yield* sql`SELECT 1 FROM items`).length, 6)
+      }).pipe(Effect.scoped))
+
+    it.live("is finished where a process has died while it made it, and left alone where something else made it", () =>
+      Effect.gen(function*() {
+        const database = yield* databaseOf
+        yield* open(database)
+        const { sql } = yield* connect({ database })
+        yield* sql`DELETE FROM ergon_tables`
+        const context = yield* open(database)
+        yield* Context.get(context, Items).sink.dispatch([Transaction.make("1", 1)])
+        yield* sql`DROP TABLE items`
+        yield* sql`DELETE FROM ergon_tables`
+        yield* sql`CREATE TABLE items (id INT)`
+        const error = yield* Effect.flip(open(database))
+        assert.include(String(error), "there is a table of that name already; choose another name")
+        yield* sql`DROP TABLE items`
+        yield* open(database)
+        yield* sql`UPDATE ergon_tables SET version = 9`
+        const newer = yield* Effect.flip(open(database))
+        assert.include(String(newer), "it has version 9")
+      }).pipe(Effect.scoped))
+  })
 })

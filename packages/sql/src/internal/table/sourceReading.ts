@@ -78,7 +78,10 @@ export const openReading = (
         ([row]) => row === undefined ? undefined : positionIn(row, by.length)
       )
     }
-    yield* catalogue.alone(sql, sql.unsafe(dialect.cursors.create))
+    // Who may not make tables may use one that is there.
+    if (!(yield* catalogue.exists(sql, "ergon_cursors"))) {
+      yield* catalogue.alone(sql, sql.unsafe(dialect.cursors.create))
+    }
     if (!(yield* cursor.isThere)) yield* cursor.add(options.from === "end" ? yield* last(undefined) : undefined)
 
     const { locking } = dialect
