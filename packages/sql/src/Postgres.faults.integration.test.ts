@@ -1,9 +1,12 @@
+import { Connector, Task, Transaction } from "@ergon/core"
 import { Postgres as Lab, Proxy, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Postgres, Sql } from "./index.ts"
-import { flow, Orders } from "./test/flow.ts"
+import { flow, Orders, policy } from "./test/flow.ts"
 import { connect } from "./test/postgres.ts"
+
+class Receipts extends Connector.Sink<Receipts>()("receipts", Schema.Struct({ n: Schema.Int, text: Schema.String })) {}
 
 /** Faults take as long as these say. */
 const options = (port: number): Postgres.Options => ({
@@ -104,4 +107,67 @@ await Services.describe([Lab.needs], "a PostgreSQL under fault", () => {
       })
       yield* told("pg_terminate_backend eight times, two consumers", 6000, server.port, result)
     }).pipe(Effect.scoped), 120_000)
+
+  it.live(
+    "rows and acknowledgements are one transaction through all of it: each row is written once",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* Lab.server()
+        const proxy = yield* Proxy.make(server.port)
+        const { sql } = yield* connect({ ...options(server.port), applicationName: "admin" })
+        // Every writing of a row is in a log of the same transaction.
+        for (
+          const text of [
+            "CREATE TABLE receipts (id text PRIMARY KEY, n int, text text)",
+            "CREATE TABLE log (id text)",
+            `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NEW; END $$`,
+            "CREATE TRIGGER note AFTER INSERT OR UPDATE ON receipts FOR EACH ROW EXECUTE FUNCTION note()"
+          ]
+        ) yield* sql.unsafe(text)
+        const count = 6000
+        const database = Layer.fresh(Postgres.layer(options(proxy.port)))
+        const result = yield* flow({
+          count,
+          producer: queue(server.port),
+          consumers: [queue(server.port), queue(server.port)],
+          // With a database of its own: queue and table have to share it.
+          consume: (books) =>
+            Task.run(
+              Task.consumer("price", Orders, ({ id, payload }) => Effect.as(Effect.sync(() => books.came(id)), payload))
+                .pipe(
+                  Task.dispatch(Receipts, ({ id }, receipt) => Transaction.make(`receipt-${id}`, receipt)),
+                  Task.policy(policy)
+                )
+            ).pipe(
+              Effect.provide(
+                Layer.mergeAll(Sql.queue(Orders, { lease: "3 seconds" }), Sql.table(Receipts)).pipe(
+                  Layer.provide(database)
+                )
+              )
+            ),
+          events: [
+            [700, proxy.cutAfter(9000, "toServer")],
+            [1400, proxy.cutAfter(1234, "toClient")],
+            [2100, Effect.andThen(server.kill, server.start)],
+            [3000, proxy.cut],
+            [3900, Effect.andThen(server.freeze, Effect.andThen(Effect.sleep("3 seconds"), server.thaw))],
+            [4800, Effect.andThen(server.stop, server.start)]
+          ]
+        })
+        const [row] = yield* Effect.retry(
+          sql`SELECT count(*)::int AS writings, count(DISTINCT id)::int AS rows FROM log`,
+          { times: 3 }
+        )
+        yield* told(
+          "cut, killed, frozen, restarted, two consumers, rows with acknowledgements",
+          count,
+          server.port,
+          result
+        )
+        process.stdout.write(`${row?.["rows"]} rows, written ${row?.["writings"]} times\n`)
+        assert.deepStrictEqual(row, { writings: count, rows: count })
+      }).pipe(Effect.scoped),
+    120_000
+  )
 })

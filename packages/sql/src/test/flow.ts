@@ -62,17 +62,24 @@ export interface FlowOptions<E> {
   readonly count: number
   readonly producer: Layer.Layer<Orders, E>
   readonly consumers: ReadonlyArray<Layer.Layer<Orders, E>>
+  /** Consumes; unless given, it only says what has come. */
+  readonly consume?: (books: Books) => Effect.Effect<unknown, unknown, Orders>
   /** What happens once so many have come out. */
   readonly events: ReadonlyArray<readonly [at: number, event: Effect.Effect<unknown, unknown>]>
 }
 
+/** As fast as faults let it, and soon again after them. */
+export const policy = { loop: { concurrency: 64, streaming: true }, fetch: { empty: { cap: "500 millis" } } } as const
+
+const ship = (books: Books) =>
+  Task.run(
+    Task.consumer("ship", Orders, ({ id }) => Effect.sync(() => books.came(id))).pipe(Task.policy(policy))
+  )
+
 /** Publishes and consumes while the events happen; answers once everything came out and was acknowledged. */
-export const flow = <E>({ consumers, count, events, producer }: FlowOptions<E>) =>
+export const flow = <E>({ consume = ship, consumers, count, events, producer }: FlowOptions<E>) =>
   Effect.gen(function*() {
     const books = new Books()
-    const task = Task.consumer("ship", Orders, ({ id }) => Effect.sync(() => books.came(id))).pipe(
-      Task.policy({ loop: { concurrency: 64, streaming: true }, fetch: { empty: { cap: "500 millis" } } })
-    )
     const before = process.memoryUsage().rss
     let most = 0
     const batch = 100
@@ -80,7 +87,7 @@ export const flow = <E>({ consumers, count, events, producer }: FlowOptions<E>) 
     const { sink, source } = Context.get(context, Orders)
     const runs = yield* Effect.forEach(
       consumers,
-      (layer) => Effect.forkChild(Effect.provide(Task.run(task), Layer.fresh(layer)))
+      (layer) => Effect.forkChild(Effect.provide(consume(books), Layer.fresh(layer)))
     )
     const ended = Effect.raceAllFirst(runs.map((run) => Fiber.join(run)))
     const happening = yield* Effect.forkChild(
