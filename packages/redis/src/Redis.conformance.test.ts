@@ -45,7 +45,14 @@ const queue = (options: Redis.QueueOptions): Harness.Queue => ({
     deadLetter: "native",
     ordering: "none"
   },
-  operations: ["count", "isHeld", "letters", "putBack", "takeBack"],
+  operations: [
+    "count",
+    "isHeld",
+    "letters",
+    "putBack",
+    "takeBack",
+    ...(options.keep === undefined ? ["resolve" as const] : [])
+  ],
   can: ["buried", "refused", "cut"],
   secrets: [password],
   failures: [
@@ -83,8 +90,6 @@ const deadLetters: Harness.DeadLetters = {
 const notApplicable = {
   "a commit covers what was settled and nothing after it": "the source commits no positions",
   "a commit never goes back": "the source commits no positions",
-  "resolving an unknown id fails with NotFound": "the source has no resolve",
-  "resolving claims one transaction by its id": "the source has no resolve",
   "the order is kept": "the source keeps no order",
   "the order of each key is kept": "the source keeps no order",
   "unsettled deliveries never exceed the prefetch": "nothing is pushed: there is no prefetch"
@@ -102,6 +107,14 @@ await Services.describe([Services.redis], "a stream as a queue", () => {
 await Services.describe([Services.redis], "a stream that keeps what is done, with unique ids", () => {
   const laws = Conformance.queue(queue({ keep: "1 hour", unique: 0 }))
   it.live.each(Conformance.applying(laws))("$name", ({ check }) => check, { concurrent: true, timeout: 60_000 })
+  it("is excused from what it has not", ({ task }) => {
+    process.stdout.write(`${Conformance.formatExcused(task.suite?.name ?? "", laws)}\n`)
+    assert.deepStrictEqual(Conformance.excused(laws), {
+      ...notApplicable,
+      "resolving an unknown id fails with NotFound": "the source has no resolve",
+      "resolving claims one transaction by its id": "the source has no resolve"
+    })
+  })
 })
 
 await Services.describe([Services.redis], "a stream of dead letters", () => {

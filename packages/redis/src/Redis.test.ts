@@ -75,6 +75,49 @@ await Services.describe([Services.redis], "what is in the server", () => {
     }).pipe(Effect.scoped))
 })
 
+await Services.describe([Services.redis], "one transaction by its id", () => {
+  it.live("is claimed before its turn, among those that wait and those that come again; the others keep their counts", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      const { fetch, settle, sink, source } = yield* open({ stream })
+      yield* fetch(1)
+      yield* sink.dispatch(numbered(0, 1200))
+      const back = yield* fetch(5)
+      yield* settle(back, Disposition.requeue())
+      // The last of the stream, and one of those that come again.
+      const last = yield* source.resolve!("t-1199")
+      const again = yield* source.resolve!("t-3")
+      assert.deepStrictEqual([last.transaction.id, last.deliveries], ["t-1199", 0])
+      assert.deepStrictEqual([again.transaction.id, again.deliveries], ["t-3", 1])
+      for (const id of ["t-3", "t-1199", "t-5000"]) {
+        const error = yield* Effect.flip(source.resolve!(id))
+        assert.strictEqual(error.reason._tag, "NotFound")
+      }
+      assert.deepStrictEqual(yield* source.count!, { ready: 1198, inFlight: 2, delayed: 0 })
+      yield* settle([last, again], Disposition.ack)
+      const rest = [...yield* fetch(1000), ...yield* fetch(1000)]
+      assert.strictEqual(new Set(ids(rest)).size, 1198)
+      for (const { deliveries, transaction } of rest) {
+        assert.strictEqual(deliveries, Number(transaction.id.slice(2)) < 5 ? 1 : 0, transaction.id)
+      }
+      yield* settle(rest, Disposition.ack)
+      assert.deepStrictEqual(yield* source.count!, empty)
+    }).pipe(Effect.scoped))
+
+  it.live("is not to be had where other groups need the stream", () =>
+    Effect.gen(function*() {
+      const stream = yield* fresh
+      const one = yield* open({ stream, group: "one" })
+      const two = yield* open({ stream, group: "two" })
+      yield* one.fetch(1)
+      yield* two.fetch(1)
+      yield* one.sink.dispatch(numbered(0, 2))
+      const error = yield* Effect.flip(one.source.resolve!("t-1"))
+      assert.strictEqual(error.reason._tag, "Unsupported")
+      assert.strictEqual((yield* two.fetch(10)).length, 2)
+    }).pipe(Effect.scoped))
+})
+
 await Services.describe([Services.redis], "groups", () => {
   it.live("each gets everything; an entry goes when the last one is done", () =>
     Effect.gen(function*() {

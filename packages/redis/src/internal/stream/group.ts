@@ -3,12 +3,15 @@
  * made when it is missed: at the first command, and again after a flush, a failover or a `XGROUP DESTROY`.
  */
 import * as Effect from "effect/Effect"
-import type { RedisError } from "../../RedisError.ts"
+import { RedisError } from "../../RedisError.ts"
 import type { Connection, SendOptions } from "../client/connection.ts"
 import { replyCode } from "../client/reason.ts"
 import type { Keys } from "./keys.ts"
 import type { Receipt } from "./receipt.ts"
-import * as scripts from "./scripts.ts"
+import * as adding from "./scripts/adding.ts"
+import * as reading from "./scripts/reading.ts"
+import type { Script } from "./scripts/script.ts"
+import * as settling from "./scripts/settling.ts"
 
 export interface GroupOptions {
   readonly keys: Keys
@@ -50,7 +53,7 @@ const forgetsEvery = 60
 /** Runs a script by its hash; the server that does not know it yet gets its text. */
 export const run = (
   connection: Connection,
-  script: scripts.Script,
+  script: Script,
   keys: ReadonlyArray<string>,
   args: ReadonlyArray<string>
 ): Effect.Effect<unknown, RedisError> => {
@@ -59,7 +62,7 @@ export const run = (
     connection.send(["EVALSHA", script.sha, ...rest]),
     ({ reason }) => replyCode(reason.cause) === "NOSCRIPT",
     () => connection.send(["EVAL", script.lua, ...rest])
-  )
+  ).pipe(Effect.mapError(({ reason }) => new RedisError({ command: `script ${script.name}`, reason })))
 }
 
 /** The places in an answer. */
@@ -96,14 +99,14 @@ export class Group {
     return this.both[which - 1] ?? ""
   }
 
-  private eval(script: scripts.Script, keys: ReadonlyArray<string>, args: ReadonlyArray<string>) {
+  private eval(script: Script, keys: ReadonlyArray<string>, args: ReadonlyArray<string>) {
     return run(this.connection, script, keys, args)
   }
 
   /** What was missed once had its beginning: nothing that came since is left out. */
   get ensure(): Effect.Effect<void, RedisError> {
     return Effect.flatMap(
-      this.eval(scripts.ensure, this.both, [this.options.group, this.start]),
+      this.eval(reading.ensure, this.both, [this.options.group, this.start]),
       () =>
         Effect.sync(() => {
           this.start = "0"
@@ -162,7 +165,7 @@ export class Group {
       const forgets = this.untilForgetting-- <= 0
       if (forgets) this.untilForgetting = forgetsEvery
       return Effect.map(
-        this.healed(this.eval(scripts.tend, [...this.both, keys.delayed, keys.ids], [
+        this.healed(this.eval(reading.tend, [...this.both, keys.delayed, keys.ids], [
           ...this.who,
           String(lease),
           String(max),
@@ -183,14 +186,14 @@ export class Group {
 
   /** What is held according to the server and not to us, handed over again as it was. */
   orphans(isKnown: (found: Pick<Found, "which" | "id" | "count">) => boolean) {
-    return Effect.flatMap(this.healed(this.eval(scripts.mine, this.both, this.who)), (reply) => {
+    return Effect.flatMap(this.healed(this.eval(reading.mine, this.both, this.who)), (reply) => {
       const args: Array<string> = []
       for (const { count, id, which } of listed(reply)) {
         if (!isKnown({ which, id, count })) args.push(String(which), id, String(count))
       }
       return args.length === 0
         ? Effect.succeed<ReadonlyArray<Found>>([])
-        : Effect.map(this.eval(scripts.readAgain, this.both, [...this.who, ...args]), listed)
+        : Effect.map(this.eval(reading.readAgain, this.both, [...this.who, ...args]), listed)
     })
   }
 
@@ -207,19 +210,19 @@ export class Group {
     receipts.forEach(({ unique }, place) => {
       if (unique !== undefined) args.push(String(place), unique.id, unique.retention)
     })
-    return Effect.map(this.eval(scripts.acknowledge, [this.key(which), this.options.keys.ids], args), placesOf)
+    return Effect.map(this.eval(settling.acknowledge, [this.key(which), this.options.keys.ids], args), placesOf)
   }
 
   /** Moves deliveries to where they wait, or stay; answers with the places of those that are not held. */
   move(moves: ReadonlyArray<Move>): Effect.Effect<ReadonlyArray<number>, RedisError> {
-    return Effect.map(this.eval(scripts.move, this.allKeys, this.moveArgs(moves)), placesOf)
+    return Effect.map(this.eval(settling.move, this.allKeys, this.moveArgs(moves)), placesOf)
   }
 
   /** Gives back what nobody was handed; says whether that is done. */
   giveBack(receipts: ReadonlyArray<Receipt>): Promise<boolean> {
     const args = this.moveArgs(receipts.map((receipt) => ({ receipt, to: "again", raise: false })))
     const keys = this.allKeys
-    return this.connection.post(["EVAL", scripts.move.lua, String(keys.length), ...keys, ...args])
+    return this.connection.post(["EVAL", settling.move.lua, String(keys.length), ...keys, ...args])
   }
 
   private get allKeys(): ReadonlyArray<string> {
@@ -244,7 +247,29 @@ export class Group {
   /** Prolongs leases; answers with the places of those that are lost. */
   extend(which: 1 | 2, receipts: ReadonlyArray<Receipt>): Effect.Effect<ReadonlyArray<number>, RedisError> {
     const args = receipts.flatMap(({ count, id }) => [id, String(count)])
-    return Effect.map(this.eval(scripts.extend, [this.key(which)], [...this.who, ...args]), placesOf)
+    return Effect.map(this.eval(settling.extend, [this.key(which)], [...this.who, ...args]), placesOf)
+  }
+
+  /** Claims a transaction that waits, by its id; `undefined` when none does. It looks at all that wait. */
+  claim(id: string): Effect.Effect<Found | undefined, RedisError> {
+    return this.healed(
+      Effect.flatMap(
+        this.claimFrom(2, id, ""),
+        (found) => found === undefined ? this.claimFrom(1, id, "") : Effect.succeed(found)
+      )
+    )
+  }
+
+  private claimFrom(which: 1 | 2, id: string, from: string): Effect.Effect<Found | undefined, RedisError> {
+    const [group, consumer] = this.who
+    return Effect.flatMap(this.eval(reading.seek, [this.key(which)], [group, from, "500", id]), (reply) => {
+      const [entry, next]: Array<unknown> = Array.isArray(reply) ? reply : []
+      if (typeof entry === "string" && entry !== "") {
+        const claimed = this.eval(reading.claimOne, this.both, [group, consumer, String(which), entry])
+        return Effect.map(claimed, (reply) => listed(reply)[0])
+      }
+      return typeof next === "string" && next !== "" ? this.claimFrom(which, id, next) : Effect.undefined
+    })
   }
 
   /** Gives everything back and leaves the group. */
@@ -252,7 +277,7 @@ export class Group {
     if (!this.isJoined) return Effect.void
     const args = [...this.who, this.deletes, ...handedOver.flatMap(({ id, which }) => [String(which), id])]
     return Effect.flatMap(
-      this.eval(scripts.leave, this.both, args),
+      this.eval(settling.leave, this.both, args),
       (left) => Number(left) > 0 ? this.leave(handedOver) : Effect.void
     ).pipe(Effect.catchIf(isMissingGroup, () => Effect.void))
   }
@@ -260,7 +285,7 @@ export class Group {
   get count(): Effect.Effect<readonly [ready: number, inFlight: number, delayed: number], RedisError> {
     const { delayed } = this.options.keys
     return Effect.map(
-      this.eval(scripts.count, [...this.both, delayed], [this.options.group, this.deletes]),
+      this.eval(reading.count, [...this.both, delayed], [this.options.group, this.deletes]),
       (reply) => {
         const [ready, inFlight, later]: Array<unknown> = Array.isArray(reply) ? reply : []
         return [Number(ready), Number(inFlight), Number(later)]
@@ -272,13 +297,13 @@ export class Group {
   takeBack(transactions: ReadonlyArray<ReadonlyArray<string>>): Effect.Effect<void, RedisError> {
     const { again, ids } = this.options.keys
     const args = transactions.flatMap((fields) => [String(fields.length), ...fields])
-    return Effect.asVoid(this.eval(scripts.addUnique, [again, ids], ["0", "1", ...args]))
+    return Effect.asVoid(this.eval(adding.addUnique, [again, ids], ["0", "1", ...args]))
   }
 
   putBack(letters: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, RedisError> {
     const { again, dead, ids } = this.options.keys
     return Effect.map(
-      this.eval(scripts.putBack, [dead, again, ids], letters),
+      this.eval(adding.putBack, [dead, again, ids], letters),
       (reply) => Array.isArray(reply) ? reply.map(String) : []
     )
   }

@@ -62,6 +62,11 @@ export class Reader {
     this.isAgainBusy = true
   }
 
+  /** An answer may be lost that had brought something. */
+  doubt(): void {
+    this.lostAnswers = true
+  }
+
   /** Something is due in this many milliseconds. */
   dueIn(millis: number): void {
     this.nextLook = Math.min(this.nextLook, this.now + millis)

@@ -10,7 +10,7 @@ import type { RedisError } from "../../RedisError.ts"
 import type { Connection } from "../client/connection.ts"
 import { fieldsOf } from "./entry.ts"
 import { run } from "./group.ts"
-import * as scripts from "./scripts.ts"
+import { addUnique } from "./scripts/adding.ts"
 import { closed } from "./source.ts"
 
 export interface SinkOptions {
@@ -78,7 +78,7 @@ export const openSink = (
       ? (all: ReadonlyArray<ReadonlyArray<string>>) =>
         connection.sendAll(all.map((fields) => ["XADD", stream, "*", ...fields]))
       : inParts((part) =>
-        run(connection, scripts.addUnique, [stream, ids], [
+        run(connection, addUnique, [stream, ids], [
           String(unique),
           "0",
           ...part.flatMap((fields) => [String(fields.length), ...fields])

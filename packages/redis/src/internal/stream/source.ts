@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { RedisError } from "../../RedisError.ts"
+import { replyCode } from "../client/reason.ts"
 import { read } from "./entry.ts"
 import type { Found, Group, Move } from "./group.ts"
 import { Reader } from "./reader.ts"
@@ -26,6 +27,9 @@ export const closed = new Reason.InvalidRequest({ message: "the connector is clo
 
 const lost = new Reason.LeaseLost({
   message: "the delivery is no longer held: its lease ran out or its connector closed"
+})
+const shared = new Reason.Unsupported({
+  message: "a transaction of a stream with several groups cannot be claimed before its turn"
 })
 const foreign = new Reason.InvalidRequest({ message: "the receipt is not one of this source" })
 
@@ -47,7 +51,7 @@ export const openSource = (
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
-    const { keys, lease } = group.options
+    const { keep, keys, lease } = group.options
     const held = { 1: new Map<string, Receipt>(), 2: new Map<string, Receipt>() } as const
     let isClosed = false
     const isKnown = ({ count, id, which }: Pick<Found, "which" | "id" | "count">) =>
@@ -130,6 +134,26 @@ export const openSource = (
           )
         )
       })
+
+    const resolve = (id: string): Effect.Effect<Delivery.Delivery, ConnectorError.FetchError> =>
+      Effect.suspend(() => {
+        if (isClosed) return Effect.fail(new ConnectorError.FetchError({ reason: closed }))
+        return Effect.matchEffect(group.claim(id), {
+          onFailure: ({ reason }) => {
+            const isShared = replyCode(reason.cause) === "SHARED"
+            if (!isShared) reader.doubt()
+            return Effect.fail(new ConnectorError.FetchError({ reason: isShared ? shared : reason }))
+          },
+          onSuccess: (found) => {
+            reader.again()
+            const message =
+              `no transaction "${id}" waits in "${keys.stream}": it is not there, in flight, delayed, done or dead`
+            return found === undefined
+              ? Effect.fail(new ConnectorError.FetchError({ reason: new Reason.NotFound({ message }) }))
+              : Effect.succeed(handOver(found, now() + lease))
+          }
+        })
+      }).pipe(Effect.onInterrupt(() => Effect.sync(() => reader.doubt())))
 
     /** Sorts a batch; what cannot be settled is named at once. */
     const sort = (settlements: ReadonlyArray<Disposition.Settlement>) => {
@@ -285,6 +309,8 @@ export const openSource = (
       settle,
       extend,
       isHeld: ({ receipt }) => receipt instanceof Receipt && receipt.isHeld(now()),
+      // What is kept cannot be taken out of its turn.
+      ...(keep === undefined ? { resolve } : {}),
       count: whileOpen(count),
       health: whileOpen(Effect.asVoid(count)),
       letters,
