@@ -31,8 +31,8 @@ export interface PoolOptions {
   readonly idle: number
 }
 
-// Statements that one connection keeps prepared. The server bounds them over all of its connections.
-const mostPrepared = 300
+// Statements that one connection keeps prepared. The server bounds them over all connections of all processes.
+const mostPrepared = 100
 const keepAliveInitialDelay = 10_000
 // A connection that says goodbye, of the 5 seconds that closing may take.
 const goodbye = 1000

@@ -5,8 +5,9 @@ import { Reason } from "@ergon/core"
 import type { SqlError } from "../effectSql.ts"
 import { numberOf } from "./sqlError.ts"
 
-// Of the server: the disk or the table is full, a storage engine's error of the system below it.
-const full = new Set([1021, 1030, 1114, 3675])
+// Of the server: the disk or the table is full, a storage engine's error of the system below it, too many prepared
+// statements.
+const full = new Set([1021, 1030, 1114, 1461, 3675])
 const missing = new Set([1049, 1146])
 
 export const reasonOf = (error: SqlError): Reason.Reason => {
