@@ -17,12 +17,17 @@ const isMissing = (error: unknown, name: string): boolean =>
 
 /** Loads the library by `load`; what fails otherwise than by being missing is a defect. */
 export const loading = (load: () => Promise<Library>): Effect.Effect<Library, MissingClient> =>
-  Effect.tryPromise({ try: load, catch: (error) => error }).pipe(
-    Effect.catch((error) =>
-      isMissing(error, "rabbitmq-client")
+  Effect.flatMap(
+    Effect.promise(() =>
+      load().catch((error: unknown) => {
+        if (isMissing(error, "rabbitmq-client")) return undefined
+        throw error
+      })
+    ),
+    (library) =>
+      library === undefined
         ? Effect.fail(new MissingClient({ client: "rabbitmq-client", version: "5.0.8" }))
-        : Effect.die(error)
-    )
+        : Effect.succeed(library)
   )
 
 export const library: Effect.Effect<Library, MissingClient> = loading(() => import("rabbitmq-client"))
