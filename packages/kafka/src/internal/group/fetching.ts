@@ -72,7 +72,7 @@ export const fetching = (session: Fetched): Effect.Effect<never> =>
         let full = false
         for (const partition of session.partitions.values()) {
           if (!partition.held || partition.offsets === undefined || leaderOf(partition) !== node) continue
-          if (partition.buffered * 2 > share) full = true
+          if (partition.buffered >= share) full = true
           else asked.push(partition)
         }
         if (asked.length === 0) return session.room.change(1000)

@@ -42,7 +42,7 @@ export class Group {
       const session = yield* Session.open({
         clients: this.clients,
         settings: this.settings,
-        most: () => this.settings.highWaterMark ?? 2 * this.asked,
+        most: () => this.settings.highWaterMark ?? Math.max(1024, 8 * this.asked),
         nextEpoch: () => ++this.epoch,
         changed: this.changed
       })
