@@ -9,7 +9,8 @@
  *                                               itself, so that it fails with the deadlock, COMMIT too
  *
  * A statement that is interrupted or late leaves an answer on the wire: the connection is given up, the server is asked
- * to stop, and ends its transaction. A statement outside of a transaction that a deadlock has undone is tried again; it had no effect.
+ * to stop, and ends its transaction. A statement outside of a transaction that a deadlock has undone is tried again; it
+ * had no effect.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"

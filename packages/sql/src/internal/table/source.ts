@@ -66,7 +66,6 @@ class Tenure {
   blockedAt: number | undefined
   handedOver = 0
   moved = 0
-  isOver = false
 
   constructor(position: Position | undefined) {
     this.position = position
@@ -102,7 +101,7 @@ const unsupported = new Reason.Unsupported({ message: "a table settles by positi
 const none: ReadonlyArray<Delivery.Delivery> = []
 
 export const openTableSource = (
-  { dialect: { reasonOf }, sql }: Database["Service"],
+  { clockOffset, dialect: { reasonOf }, sql }: Database["Service"],
   reading: TableReading
 ): Effect.Effect<Connector.SourceService, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -110,6 +109,7 @@ export const openTableSource = (
     const clock = yield* Clock.Clock
     const turn = yield* Semaphore.make(1)
     const settling = yield* Semaphore.make(1)
+    const claiming = yield* Semaphore.make(1)
     const ending = yield* Deferred.make<void>()
     const metadata = Object.freeze({ table })
     let isOpen = true
@@ -120,18 +120,19 @@ export const openTableSource = (
     const fetchError = (error: SqlError) => new ConnectorError.FetchError({ reason: reasonOf(error) })
     const end = () => {
       if (tenure === undefined) return
-      tenure.isOver = true
       tenure = undefined
       horizon?.forget()
     }
-    const now = () => clock.currentTimeMillisUnsafe()
+    // Whose turn it is goes by the clock of the database, so that machines need not agree on the time.
+    const now = () => clock.currentTimeMillisUnsafe() + clockOffset()
     const current = () => {
       if (tenure !== undefined && now() >= until) end()
       return tenure
     }
 
     /** Ours again or for longer. What another reader has done meanwhile is where this one begins. */
-    const claim = Effect.suspend(() => {
+    const claim = claiming.withPermit(Effect.suspend(() => {
+      if (!isOpen) return Effect.void
       const asked = now()
       return Effect.flatMap(cursor.claim(asked, asked + lease), (state) => {
         if (!state.isOurs) return Effect.sync(end)
@@ -150,7 +151,7 @@ export const openTableSource = (
             })
         )
       })
-    })
+    }))
     const claimed = Effect.mapError(claim, (error) => error._tag === "SqlError" ? fetchError(error) : error)
 
     // A reader that is busy for long, or has nothing to do, keeps its cursor.
@@ -165,11 +166,11 @@ export const openTableSource = (
     )))
     yield* Effect.addFinalizer(() => {
       isOpen = false
-      const had = current() !== undefined
       end()
       return Effect.andThen(
         Deferred.succeed(ending, undefined),
-        !had ? Effect.void : settling.withPermit(cursor.giveBack).pipe(
+        // What is on its way to claim it again comes first, and nothing does afterwards.
+        settling.withPermit(claiming.withPermit(cursor.giveBack)).pipe(
           Effect.interruptible,
           Effect.timeout(closing),
           Effect.catchCause((cause) =>
