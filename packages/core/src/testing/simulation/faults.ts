@@ -7,6 +7,8 @@ import { chance, spread } from "./chance.ts"
 
 // A connector gets better: nothing goes wrong any more at this attempt of the same step.
 const mostAttempts = 5
+// A whole batch fails with one of its elements: where redeliveries make batches grow, nothing would ever get through.
+const mostFaults = 150
 
 export const nameOf = (step: Step, transaction: string, delivery: number, attempt: number): string =>
   `${step}|${transaction}|${delivery}|${attempt}`
@@ -33,7 +35,7 @@ export class Faults {
 
   /** What goes wrong here, if anything. */
   at(step: Step, transaction: string, delivery: number, attempt: number): Fault | undefined {
-    if (this.calm || attempt > mostAttempts) return undefined
+    if (this.calm || attempt > mostAttempts || this.met.size >= mostFaults) return undefined
     const fault = this.script === undefined
       ? this.byRate(step, transaction, delivery, attempt)
       : this.script.get(nameOf(step, transaction, delivery, attempt))

@@ -43,7 +43,7 @@ export interface How {
   readonly only: ReadonlySet<string> | undefined
 }
 
-const mostSteps = 400_000
+const mostSteps = 100_000
 const interleavings: ReadonlyArray<number> = [0, 0, 0.005, 0.02, 0.1, 0.3]
 
 /** What a trial looks like while it runs. */

@@ -108,7 +108,8 @@ const missing = (watch: Watch, one: Handover): string => {
 /** A position stands for everything before it in its partition. */
 const covers = (watch: Watch, last: Handover): void => {
   for (const one of watch.handovers) {
-    if (one.order > last.order || one.told || one.delivery.partition !== last.delivery.partition) continue
+    if (one.order > last.order || one.delivery.partition !== last.delivery.partition) continue
+    if (one.told && one.asked === "Ack") continue
     if (one.toldLost !== undefined && one !== last) continue
     if (one.active > 0 || !mayBeAcknowledged(watch, one)) {
       watch.broken("the watermark waits", one, `${last.id} was committed past it: ${missing(watch, one)}`)
@@ -127,8 +128,11 @@ export const told = (watch: Watch, one: Handover, failure: string | undefined): 
   watch.tell(one, `${one.id} is settled`, "source", "task")
   one.told = true
   if (watch.capabilities.settlement !== "watermark" || one.asked !== "Ack") return
+  watch.committedAt(one)
   for (const other of watch.handovers) {
-    if (other.order < one.order && other.delivery.partition === one.delivery.partition) other.told = true
+    if (other.order > one.order || other.delivery.partition !== one.delivery.partition) continue
+    if (other.asked === undefined) other.asked = "Ack"
+    other.told = true
   }
 }
 
@@ -139,6 +143,7 @@ export const ended = (watch: Watch, one: Handover, kind: string): void => {
   if (one.outcome !== undefined) watch.broken("one outcome", one, `ended as ${one.outcome}, then as ${kind}`)
   one.outcome = kind
   if (kind === "requeued") watch.requeued(one)
+  else if (kind !== "redelivered" && kind !== "released") watch.forgets(one)
   if (one.active > 0 && !leftBehind(watch)) watch.broken("settled last", one, "has ended while its program still runs")
   const { settlement } = watch.capabilities
   if (kind === "succeeded") {

@@ -63,18 +63,20 @@ export const faultySink = (between: Between, real: SinkService, id: string, lett
     transactions: ReadonlyArray<Transaction<unknown>>,
     owners: ReadonlyArray<Handover | undefined>
   ): Effect.Effect<void, DispatchError> => {
+    let wait = 0
     const chosen = transactions.map((transaction, index) => {
       const one = owners[index]
       const nth = one?.nth ?? 0
       watch.tell(one, `sends ${transaction.id} to ${id}`, "task", id)
       if (letters && one !== undefined) watch.buries(one)
-      const fault = faults.at("dispatch", transaction.id, nth, count(transaction, nth))
+      const attempt = count(transaction, nth)
+      if (index === 0) wait = faults.latency(latency, "dispatch", transaction.id, nth, attempt)
+      const fault = faults.at("dispatch", transaction.id, nth, attempt)
       if (fault !== undefined) watch.tell(one, `fault: the dispatch of ${transaction.id} ${fault.kind}`, id, id)
       return fault
     })
     const first = transactions[0]!
-    const wait = lateness(chosen, faults.latency(latency, "dispatch", first.id, owners[0]?.nth ?? 0, 1))
-    const sending = after(wait, send(transactions, inPart(chosen)))
+    const sending = after(lateness(chosen, wait), send(transactions, inPart(chosen)))
     // Some clients can't be interrupted.
     const call = chosen.some((fault) => fault?.kind === "late" && fault.value % 2 === 1)
       ? resist(sending)

@@ -123,13 +123,21 @@ export class Watch {
     this.requeues.set(one.id, (this.requeues.get(one.id) ?? 0) + 1)
   }
 
-  /** A position was committed: it never goes back. */
+  /** It has come to its end: if its id comes again, it is counted anew. */
+  forgets(one: Handover.Handover): void {
+    this.requeues.delete(one.id)
+  }
+
+  /** A position is to be committed: not one before what is known to be committed. */
   commits(one: Handover.Handover): void {
-    const { partition } = one.delivery
-    const before = this.committed.get(partition) ?? -1
-    if (one.order < before)
+    if (one.order < (this.committed.get(one.delivery.partition) ?? -1)) {
       this.broken("a position never goes back", one, "committed after a later one of its partition")
-    this.committed.set(partition, Math.max(before, one.order))
+    }
+  }
+
+  committedAt(one: Handover.Handover): void {
+    const { partition } = one.delivery
+    this.committed.set(partition, Math.max(one.order, this.committed.get(partition) ?? -1))
   }
 
   handedOver(one: Handover.Handover): void {

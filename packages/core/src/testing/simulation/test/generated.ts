@@ -47,7 +47,7 @@ const policyOf = (dice: Dice): Policy.Input => {
       mode,
       concurrency,
       streaming: dice.hits(0.3),
-      limit: maybe(dice, 0.2, () => dice.pick([0, 1, 2, 3, 5, 8])),
+      limit: maybe(dice, 0.3, () => dice.pick([0, 1, 2, 3, 5, 8])),
       timeout: maybe(dice, 0.06, () => Duration.millis(dice.pick([50, 1_000, 20_000]))),
       rate: maybe(dice, 0.15, () => ({
         limit: dice.pick([1, 2, 3]),
@@ -124,13 +124,22 @@ const leases: Rates = {
 
 /** The process is told to stop, again and again. */
 const stops: Rates = {
-  fetch: { surplus: 0.2, late: 0.05 },
+  deliver: { leaseLost: 0.3 },
+  fetch: { surplus: 0.4, late: 0.05 },
   dispatch: { late: 0.2, failsInPart: 0.1 },
   settle: { failsInPart: 0.1, late: 0.05 },
-  run: { interrupted: 0.8, crashes: 0.1 }
+  run: { interrupted: 0.9, crashes: 0.1 }
 }
 
-const ratesOf = (dice: Dice): Rates => dice.pick([everything, everything, everything, leases, stops, network, none])
+/** Settlements fail, and work when they are tried again. */
+const settlements: Rates = {
+  fetch: { surplus: 0.2 },
+  settle: { fails: 0.08, failsInPart: 0.35, failsAfter: 0.06, late: 0.1 },
+  run: { crashes: 0.2, interrupted: 0.2 }
+}
+
+const ratesOf = (dice: Dice): Rates =>
+  dice.pick([everything, everything, everything, leases, stops, stops, settlements, network, none])
 
 export interface Generated {
   readonly spec: Spec
@@ -153,7 +162,11 @@ export const generate = (seed: number): Generated => {
   const seen = new Programs.Seen()
   const orderBy = dice.hits(0.15)
   const slowly = dice.hits(0.2)
-  const hook = dice.pick(Programs.hooks)
+  const rates = ratesOf(dice)
+  // What gives a transaction back while its run is told to stop.
+  const hook = rates === stops && dice.hits(0.5)
+    ? dice.pick(["requeue", "requeue later", "release"] as const)
+    : dice.pick(Programs.hooks)
   const success = dice.pick([0, 0, 0, 1, 2, 3, 4, 5])
   const sinks = dice.pick([0, 1, 1, 1, 2])
   const several = dice.pick([1, 1, 2, 0])
@@ -226,8 +239,8 @@ export const generate = (seed: number): Generated => {
   }
   const rule: Rule = { name: "programs", check: () => seen.problem }
   return {
-    spec: { definition, places, rules: [rule], latency: dice.pick([0, 5, 20, 100]), promises: false },
-    how: { faults: { rates: ratesOf(dice) }, inOrder: false, only: undefined },
+    spec: { definition, places, rules: [rule], latency: dice.pick([0, 5, 20, 40]), promises: false },
+    how: { faults: { rates }, inOrder: false, only: undefined },
     about: `${producer ? "producer" : kind} ${policy.loop?.mode} x${policy.loop?.concurrency}${
       policy.loop?.streaming === true ? " streaming" : ""
     } ${calm ? "calm" : ""} hook ${hook}, success ${success}, sinks ${sinks}x${several}, letters ${letters}${

@@ -10,6 +10,7 @@ import * as PushSource from "../../PushSource.ts"
 import * as WatermarkSource from "../../WatermarkSource.ts"
 import type { Dice } from "../chance.ts"
 
+// The ones with more to go wrong come more often.
 export const kinds = [
   "native",
   "plain",
@@ -19,6 +20,9 @@ export const kinds = [
   "total",
   "push",
   "watermark",
+  "watermark",
+  "watermark",
+  "none",
   "none"
 ] as const
 export type Kind = (typeof kinds)[number]
