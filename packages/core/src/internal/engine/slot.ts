@@ -113,15 +113,18 @@ export class Slot implements Watched {
   }
 
   private surround(): Context.Context<never> {
+    const { item } = this
+    const span = item?.span
+    const transaction = item?.delivery.transaction
     const annotations = Context.get(this.context, References.CurrentLogAnnotations)
-    const { delivery, span } = this.item ?? {}
-    const { id: transaction, metadata } = delivery?.transaction ?? {}
     const surroundings = Context.add(
       span === undefined ? this.scoped : this.below(span),
       References.CurrentLogAnnotations,
-      { ...annotations, transaction }
+      { ...annotations, transaction: transaction?.id }
     )
-    return span === undefined || (metadata?.["traceparent"] === undefined && metadata?.["baggage"] === undefined)
+    if (span === undefined || transaction === undefined) return surroundings
+    const { metadata } = transaction
+    return metadata["traceparent"] === undefined && metadata["baggage"] === undefined
       ? surroundings
       : Context.add(surroundings, Carried, headersIn(metadata))
   }
