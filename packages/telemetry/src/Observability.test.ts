@@ -163,6 +163,16 @@ describe("Observability.fromConfig", () => {
       assert.strictEqual(named.service?.name, "b")
     }))
 
+  it.effect("looks at nothing else where it is switched off", () =>
+    Effect.gen(function*() {
+      const input = yield* from({
+        OTEL_SDK_DISABLED: "true",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+        OTEL_METRIC_EXPORT_TIMEOUT: "90000"
+      })
+      assert.deepStrictEqual(input, { enabled: false })
+    }))
+
   it.effect("tells every variable that is wrong, with its value and what is valid, and no header", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(from({

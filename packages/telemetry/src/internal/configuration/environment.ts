@@ -265,5 +265,6 @@ export const fromEnvironment: Effect.Effect<FromEnvironment, ConfigProvider.Sour
     names.set(path, name)
     input = merge(input, value)
   }
-  return { input, names, problems }
+  // Where it is switched off nothing else is looked at: the variables may be meant for others.
+  return input.enabled === false ? { input: { enabled: false }, names, problems: [] } : { input, names, problems }
 })
