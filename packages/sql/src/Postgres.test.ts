@@ -1,12 +1,24 @@
 import { Connector, Disposition, Task, Transaction } from "@ergon/core"
 import { Services } from "@ergon/lab"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Context, Duration, Effect, Exit, Layer, Redacted, Schema } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Redacted,
+  Schedule,
+  Schema,
+  Scope
+} from "effect"
 import { load } from "./internal/postgres/driver.ts"
 import { settingsOf } from "./internal/postgres/settings.ts"
 import { Database, Postgres, Sql } from "./index.ts"
 import { connect, schemaOf, server } from "./test/postgres.ts"
-import { idOf, item, openOn } from "./test/queues.ts"
+import { idOf, item, openClosableOn, openOn } from "./test/queues.ts"
 
 const secret = "hush-hush"
 
@@ -248,15 +260,45 @@ await Services.describe([Services.postgres], "a PostgreSQL", () => {
       // What it gives back itself comes first.
       yield* one.source.settle(held.map((delivery) => Disposition.settlement(delivery, Disposition.release)))
       assert.deepStrictEqual(yield* one.ids(20), ids(20, 40))
-      // What somebody else enqueues with a higher priority comes first after 50 ms.
+      // What somebody else enqueues with a higher priority comes first after 100 ms.
       assert.deepStrictEqual(yield* one.ids(20), ids(60, 80))
       yield* other.send(item("high-1"), item("high-2"))
-      yield* Effect.sleep("60 millis")
+      yield* Effect.sleep("110 millis")
       assert.deepStrictEqual(yield* one.ids(20), ["high-1", "high-2", ...ids(80, 98)])
-      // Two that take turns get each one once, to the last.
+      // Two that take turns get each one once, to the last: what one keeps is given back when nobody asks for it.
       const came: Array<string> = []
-      for (let most = 0; most < 10; most++) came.push(...yield* one.ids(16), ...yield* other.ids(16))
+      const deadline = performance.now() + 5000
+      while (came.length < 102 && performance.now() < deadline) {
+        came.push(...yield* one.ids(16))
+        came.push(...yield* other.ids(16))
+        yield* Effect.sleep("5 millis")
+      }
       assert.sameMembers(came, ids(98, 200))
+    }).pipe(Effect.scoped))
+
+  it.live("what a fast consumer is kept is given back as if never claimed: when it is not asked for, and on closing", () =>
+    Effect.gen(function*() {
+      const schema = yield* schemaOf()
+      const { sql } = yield* connect({ schema })
+      const one = yield* openClosableOn(database(schema))
+      const items = Array.from({ length: 150 }, (_, n) => item(`${n}`))
+      yield* one.send(...items)
+      const counted = (state: string) =>
+        Effect.map(
+          sql<{ n: number; most: number }>`SELECT count(*)::int AS n, coalesce(max(deliveries), 0) AS most FROM items
+            WHERE state = ${state}`,
+          ([row]) => row
+        )
+      yield* Effect.andThen(one.fetch(20), one.fetch(20))
+      assert.deepStrictEqual(yield* counted("leased"), { n: 150, most: 0 })
+      const settled = Effect.flatMap(counted("leased"), (row) => row?.n === 40 ? Effect.void : Effect.fail(row))
+      yield* Effect.retry(settled, { schedule: Schedule.spaced("20 millis"), times: 100 })
+      assert.deepStrictEqual(yield* counted("ready"), { n: 110, most: 0 })
+      yield* Effect.andThen(one.fetch(20), one.fetch(20))
+      yield* Scope.close(one.scope, Exit.void)
+      assert.deepStrictEqual(yield* counted("ready"), { n: 150, most: 1 })
+      const [row] = yield* sql`SELECT count(*)::int AS n FROM items WHERE deliveries = 1`
+      assert.deepStrictEqual(row, { n: 80 })
     }).pipe(Effect.scoped))
 
   it.live("keeps the order of each key over many writers and readers at the same time", () =>

@@ -178,5 +178,6 @@ export const queueDialect = (flavor: Flavor): QueueDialect => ({
   versions: (table) => makeStatements(table, flavor).versions,
   open: (sql, table) => open(sql, table, flavor),
   poll: 250,
+  ahead: 0,
   leastWalk: 500
 })

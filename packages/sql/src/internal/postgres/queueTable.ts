@@ -204,5 +204,6 @@ export const queueDialect: QueueDialect = {
   versions: (table) => [makeStatements(table).create],
   open,
   poll: 2000,
+  ahead: 256,
   leastWalk: 5000
 }

@@ -134,6 +134,8 @@ export interface QueueDialect {
   readonly open: (sql: Client.SqlClient, table: string) => QueueTable
   /** How often a waiting fetch looks for itself, unless the options say; milliseconds. */
   readonly poll: number
+  /** How many rows to claim for a consumer that takes one full batch after the other; 0 for no more than it asks for. */
+  readonly ahead: number
   /** Rows of one step of the walk that forgets old ids, so that it is worth its statements. */
   readonly leastWalk: number
 }

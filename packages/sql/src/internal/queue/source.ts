@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { atomically } from "../atomically.ts"
 import type { SqlError } from "../effectSql.ts"
 import { closed } from "../rowSink.ts"
+import { Ahead } from "./ahead.ts"
 import { lettersOf } from "./letters.ts"
 import type { ClaimedRow } from "./queueTable.ts"
 import { Receipt } from "./receipt.ts"
@@ -57,19 +58,22 @@ export const openSource = (
     let isClosed = false
     const letters = lettersOf(store, { source: id, isClosed: () => isClosed })
     const takeBack = yield* openTakeBack(store, options)
+    const ahead = new Ahead(store, database.dialect.queue.ahead)
     yield* Effect.addFinalizer(() => {
       isClosed = true
       const receipts = Array.from(held)
       for (const receipt of receipts) receipt.state = "lost"
       held.clear()
       database.changes.changed(table)
-      return store.giveBack(receipts).pipe(
+      return Effect.andThen(ahead.giveBack, store.giveBack(receipts)).pipe(
         // A transaction of somebody else may hold the database. What is not given back comes back after its lease.
         Effect.interruptible,
         Effect.timeout(closing),
         Effect.catchCause((cause) => Effect.logWarning(`queue "${table}": what is held could not be given back`, cause))
       )
     })
+
+    yield* ahead.watch
 
     const handOver = (row: ClaimedRow, until: number): Delivery.Delivery => {
       const receipt = new Receipt(row.seq, row.claim, row.key, until)
@@ -116,7 +120,7 @@ export const openSource = (
     const take = (max: number, keep: (deliveries: ReadonlyArray<Delivery.Delivery>) => void) =>
       Effect.suspend(() => {
         if (isClosed) return Effect.succeed(none)
-        return Effect.matchEffect(store.claim(max), {
+        return Effect.matchEffect(ahead.claim(max), {
           onFailure: (error) => Effect.fail(fetchError(error)),
           onSuccess: ({ rows, until }) => {
             const deliveries = rows.map((row) => handOver(row, until))
@@ -233,7 +237,11 @@ export const openSource = (
         if (grouped.places.size === 0) return finish(grouped, [])
         return Effect.flatMap(
           Effect.mapError(store.settle(grouped.groups), settleError),
-          (gone) => finish(grouped, gone)
+          (gone) =>
+            // What is released keeps its place in the order, which is before what is kept.
+            grouped.groups.release.length > 0
+              ? Effect.andThen(ahead.giveBack, finish(grouped, gone))
+              : finish(grouped, gone)
         )
       }).pipe(Effect.uninterruptible)
 

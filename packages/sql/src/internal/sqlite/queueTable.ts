@@ -112,5 +112,6 @@ export const queueDialect: QueueDialect = {
   versions: (table) => [makeStatements(table).create],
   open,
   poll: 100,
+  ahead: 0,
   leastWalk: 500
 }
