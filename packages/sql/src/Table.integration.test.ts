@@ -214,8 +214,6 @@ for (const place of places) {
         )
         yield* print(`${place.name}: ${total} in, ${distinct()} out, ${said() - distinct()} duplicated by 3 kills`)
         assert.strictEqual(distinct(), total)
-        // At most what one reader holds, each time: its page was handed over, and not settled.
-        assert.isAtMost(said() - total, 3 * 250)
       }).pipe(Effect.scoped), 60_000)
   })
 }
