@@ -20,6 +20,7 @@ import type { BrokerSettings } from "../settings/broker.ts"
 import { call } from "./call.ts"
 import type { Channel, Connection, Library } from "./library.ts"
 import { reasonOf } from "./reason.ts"
+import { surviving } from "./surviving.ts"
 import { Waiters } from "./waiters.ts"
 
 /** Milliseconds before the next attempt; the last one again and again. */
@@ -135,7 +136,7 @@ export class Link {
     this.started = true
     return Effect.andThen(
       Scope.addFinalizer(this.options.scope, Effect.suspend(() => this.close())),
-      Effect.asVoid(Effect.forkIn(this.run(), this.options.scope))
+      Effect.asVoid(Effect.forkIn(surviving(this.name, Effect.suspend(() => this.run())), this.options.scope))
     )
   })
 

@@ -15,7 +15,7 @@ export interface Waiting {
 }
 
 /** Whether some of what waits could be ours now. Of a queue with a single active consumer it may be another one's. */
-export const canHaveMore = (session: Session, waiting: ReadonlyArray<Waiting>): boolean =>
+export const canHaveMore = (session: Pick<Session, "queues" | "share">, waiting: ReadonlyArray<Waiting>): boolean =>
   waiting.some(({ isSingleActive, messages, name }) =>
     messages > 0 && !isSingleActive &&
     session.queues.some((queue) => queue.name === name && queue.open < session.share)

@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Broker } from "../../Broker.ts"
+import { surviving } from "../client/surviving.ts"
 import { asking, countQueue, prepare } from "../client/topology.ts"
 import { keptLetters } from "../letters/kept.ts"
 import { originOf, ownLetter } from "../letters/letterOf.ts"
@@ -52,13 +53,17 @@ export const openSource = (
       fetchError
     )
     const subscription = new Subscription({ link, settings, clock, patience: broker.patience })
-    const watchdog = new Watchdog({ link, subscription, id: settings.id })
+    const watchdog = new Watchdog({
+      subscription,
+      drop: (live, why) => link.drop(live, why),
+      id: settings.id
+    })
     const delays = new Delays(broker.publishing)
     const deliverer = new Deliverer(settings)
     const fitting = fits(settings, subscription)
     yield* Effect.addFinalizer(() => subscription.close())
-    yield* Effect.forkScoped(subscription.run())
-    yield* Effect.forkScoped(watchdog.run())
+    yield* Effect.forkScoped(surviving(`source "${settings.id}"`, Effect.suspend(() => subscription.run())))
+    yield* Effect.forkScoped(surviving(`the watchdog of source "${settings.id}"`, watchdog.run()))
 
     // Reading raises the count of letters: only in a queue that was made here is it known to have no low limit.
     const grave = settings.declare ? settings.grave?.queue : undefined

@@ -11,21 +11,37 @@
  */
 import * as Effect from "effect/Effect"
 import * as Reason from "@ergon/core/Reason"
-import type { Link } from "../client/link.ts"
+import type { Live } from "../client/link.ts"
 import { canHaveMore, type Waiting } from "./empty.ts"
-import type { Subscription } from "./subscription.ts"
+import type { Session } from "./session.ts"
 
 const every = "5 seconds"
 
+/** What it looks at. */
+export interface Watched {
+  readonly session: Pick<Session, "queues" | "share" | "isAlive" | "end"> | undefined
+  readonly live: Live | undefined
+  readonly waiting: Effect.Effect<ReadonlyArray<Waiting>, Reason.Reason>
+  readonly parkIfIdle: () => void
+}
+
+export interface WatchdogOptions {
+  readonly subscription: Watched
+  /** Gives up a connection. */
+  readonly drop: (live: Live, why: unknown) => void
+  /** Of the source, for messages. */
+  readonly id: string
+}
+
 export class Watchdog {
-  private readonly link: Link
-  private readonly subscription: Subscription
+  private readonly drop: WatchdogOptions["drop"]
+  private readonly subscription: Watched
   private readonly id: string
   private suspected = 0
   private healed = 0
 
-  constructor(options: { readonly link: Link; readonly subscription: Subscription; readonly id: string }) {
-    this.link = options.link
+  constructor(options: WatchdogOptions) {
+    this.drop = options.drop
     this.subscription = options.subscription
     this.id = options.id
   }
@@ -96,7 +112,7 @@ export class Watchdog {
       () =>
         Effect.sync(() => {
           const { live } = this.subscription
-          if (again && live !== undefined) this.link.drop(live, new Error(what))
+          if (again && live !== undefined) this.drop(live, new Error(what))
           session.end(new Error(what))
         })
     )
