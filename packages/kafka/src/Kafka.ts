@@ -40,8 +40,8 @@ import type { SetupError } from "./SetupError.ts"
  * - `drain`: how long what was handed over may go on when the group rebalances, before this member joins again; 20
  *   seconds, or a third of a shorter `session`, unless given.
  * - `instanceId`: makes the member a static one: it may restart within `session` without a rebalance. One for each process.
- * - `highWaterMark`: how many messages may wait here before no more are fetched; twice the largest fetch of the task, at
- *   least 128, unless given. One answer of each broker comes on top of it.
+ * - `highWaterMark`: how many messages may wait here before no more are fetched; eight times the largest fetch of the
+ *   task, which goes by its concurrency, and at least 1,024, unless given. One answer of each broker comes on top of it.
  * - `maxBytes`: of one partition in one answer; 1 MiB unless given.
  * - `maxWait`: how long a broker waits for something to answer with; 500 milliseconds unless given.
  * - `watch`: how often it is checked that what the group lags behind really arrives; 10 seconds unless given.

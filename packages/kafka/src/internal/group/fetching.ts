@@ -128,7 +128,7 @@ const request = (
       topicId: metadata.topics.get(topic)?.id ?? topic,
       partitions: partitions.map((partition) => ({
         partition: partition.index,
-        fetchOffset: partition.fetchFrom,
+        fetchOffset: BigInt(partition.fetchFrom),
         partitionMaxBytes: maxBytes,
         currentLeaderEpoch: -1,
         lastFetchedEpoch: -1
@@ -142,11 +142,10 @@ const request = (
   const accept = (response: Response): void => {
     let messages = 0
     for (const { partitions, topicId } of response.responses) {
-      for (const { highWatermark, partitionIndex, records } of partitions) {
+      for (const { partitionIndex, records } of partitions) {
         const partition = find(topicId, partitionIndex)
         // It was lost, or its position was set anew, while the request was on its way.
         if (partition === undefined || !partition.held || partition.fetchFrom !== from.get(partition)) continue
-        if (highWatermark >= 0n) partition.end = highWatermark
         for (const batch of records ?? []) messages += take(partition, batch)
       }
     }
@@ -169,20 +168,16 @@ const request = (
 
 /** The records of a batch into their partition. Control records have an offset and nothing else. */
 const take = (partition: Partition, batch: RecordsBatch): number => {
+  const firstOffset = Number(batch.firstOffset)
+  const firstTimestamp = Number(batch.firstTimestamp)
   let messages = 0
   if ((batch.attributes & controlRecords) === 0) {
-    for (const record of batch.records) {
-      const taken = partition.push({
-        offset: batch.firstOffset + BigInt(record.offsetDelta),
-        timestamp: Number(batch.firstTimestamp + record.timestampDelta),
-        key: record.key,
-        value: record.value,
-        headers: record.headers
-      })
-      if (taken) messages++
+    for (const { headers, key, offsetDelta, timestampDelta, value } of batch.records) {
+      const timestamp = firstTimestamp + Number(timestampDelta)
+      if (partition.push({ offset: firstOffset + offsetDelta, timestamp, key, value, headers })) messages++
     }
   }
-  const after = batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n
+  const after = firstOffset + batch.lastOffsetDelta + 1
   if (after > partition.fetchFrom) partition.fetchFrom = after
   return messages
 }
@@ -228,7 +223,7 @@ const restart = (
       (offsets) =>
         Effect.forEach(gone, (partition) => {
           const offset = offsets.get(partition.topic)?.[partition.index]
-          if (offset !== undefined && partition.held) partition.fetchFrom = offset
+          if (offset !== undefined && partition.held) partition.fetchFrom = Number(offset)
           return Effect.logWarning(
             `${session.settings.what}: ${partition.name} goes on at ${offset}: what was to come next is no longer there`
           )

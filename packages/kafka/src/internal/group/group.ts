@@ -132,12 +132,12 @@ export class Group {
         const committed = yield* session.committed(
           [...ends].map(([topic, offsets]) => ({ topic, partitions: [...offsets.keys()] }))
         )
-        let all = 0n
+        let all = 0
         for (const [topic, offsets] of ends) {
           offsets.forEach((end, index) => {
-            const position = committed.get(topic)?.[index] ?? -1n
-            const start = starts.get(topic)?.[index] ?? 0n
-            const from = position >= 0n ? position : this.settings.start === "latest" ? end : start
+            const position = committed.get(topic)?.[index] ?? -1
+            const start = starts.get(topic)?.[index] ?? 0
+            const from = position >= 0 ? position : this.settings.start === "latest" ? end : start
             if (end > from) all += end - (from > start ? from : start)
           })
         }
@@ -147,7 +147,7 @@ export class Group {
           inFlight += partition.offsets?.open ?? 0
           delayed += partition.delayed
         }
-        return { ready: Math.max(0, Number(all) - inFlight - delayed), inFlight, delayed }
+        return { ready: Math.max(0, all - inFlight - delayed), inFlight, delayed }
       })
     })
   }
@@ -186,7 +186,7 @@ export class Group {
   ): Effect.Effect<ReadonlyMap<Partition, Reason.Reason>> {
     return Effect.suspend(() => {
       const problems = new Map<Partition, Reason.Reason>()
-      const due: Array<readonly [Partition, bigint]> = []
+      const due: Array<readonly [Partition, number]> = []
       for (const partition of partitions) {
         const position = partition.offsets?.due
         if (position === undefined) continue

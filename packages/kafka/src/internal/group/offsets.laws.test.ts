@@ -28,18 +28,18 @@ describe("Offsets", () => {
     [Steps],
     ([{ start, steps }]) =>
       Effect.sync(() => {
-        const offsets = new Offsets(BigInt(start))
+        const offsets = new Offsets(start)
         // As the engine does it: what stands done at the front is told by its last one.
-        const line: Array<{ readonly offset: bigint; done: boolean }> = []
-        const unfinished = new Set<bigint>()
-        const seen = new Set<bigint>()
-        const back: Array<bigint> = []
-        let last = BigInt(start) - 1n
-        let stored = BigInt(start)
+        const line: Array<{ readonly offset: number; done: boolean }> = []
+        const unfinished = new Set<number>()
+        const seen = new Set<number>()
+        const back: Array<number> = []
+        let last = start - 1
+        let stored = start
         for (const step of steps) {
           switch (step._tag) {
             case "arrives": {
-              last += 1n + BigInt(step.hole)
+              last += 1 + step.hole
               assert.isTrue(offsets.take(last), `${last} was refused`)
               assert.isFalse(seen.has(last), `${last} was handed over twice`)
               seen.add(last)
@@ -48,7 +48,7 @@ describe("Offsets", () => {
               break
             }
             case "again": {
-              const old = last - BigInt(step.back) + 1n
+              const old = last - step.back + 1
               if (back.includes(old)) break
               assert.isFalse(offsets.take(old), `${old} was handed over again, the next one is ${offsets.next}`)
               break
@@ -58,7 +58,7 @@ describe("Offsets", () => {
               const one = line[step.which % line.length]!
               one.done = true
               unfinished.delete(one.offset)
-              let front: bigint | undefined
+              let front: number | undefined
               // Whoever acknowledges knows of what was given back, and does not pass it.
               while (line[0]?.done === true && !back.some((offset) => offset < line[0]!.offset)) {
                 front = line.shift()!.offset
@@ -108,29 +108,29 @@ describe("Offsets", () => {
         for (const { offset } of line)
           offsets.done(offset)
         assert.strictEqual(offsets.open, 0)
-        assert.strictEqual(offsets.due ?? offsets.committed, seen.size === 0 ? BigInt(start) : last + 1n)
+        assert.strictEqual(offsets.due ?? offsets.committed, seen.size === 0 ? start : last + 1)
       })
   )
 
   it("stays small however many pass", () => {
-    const offsets = new Offsets(0n)
-    for (let offset = 0n; offset < 100_000n; offset++) {
+    const offsets = new Offsets(0)
+    for (let offset = 0; offset < 100_000; offset++) {
       offsets.take(offset)
-      if (offset % 50n === 49n) offsets.done(offset)
+      if (offset % 50 === 49) offsets.done(offset)
     }
     assert.strictEqual(offsets.open, 0)
-    assert.strictEqual(offsets.due, 100_000n)
+    assert.strictEqual(offsets.due, 100_000)
   })
 
   it("refuses what was never handed over", () => {
-    const offsets = new Offsets(5n)
-    offsets.take(5n)
-    assert.throws(() => offsets.done(6n), "offset 6 was not handed over: the next one is 6")
+    const offsets = new Offsets(5)
+    offsets.take(5)
+    assert.throws(() => offsets.done(6), "offset 6 was not handed over: the next one is 6")
   })
 })
 
 describe("Partition", () => {
-  const message = (offset: bigint, due?: number) => ({
+  const message = (offset: number, due?: number) => ({
     offset,
     timestamp: 0,
     key: null,
@@ -146,59 +146,59 @@ describe("Partition", () => {
 
   it("takes nothing that comes twice", () => {
     const partition = new Partition("orders", 0, 1)
-    partition.begin(3n)
-    assert.deepStrictEqual([2n, 3n, 4n, 3n, 5n].map((offset) => partition.push(message(offset))), [
+    partition.begin(3)
+    assert.deepStrictEqual([2, 3, 4, 3, 5].map((offset) => partition.push(message(offset))), [
       false,
       true,
       true,
       false,
       true
     ])
-    assert.deepStrictEqual(take(partition, 2), [3n, 4n])
-    assert.deepStrictEqual(take(partition, 2), [5n])
+    assert.deepStrictEqual(take(partition, 2), [3, 4])
+    assert.deepStrictEqual(take(partition, 2), [5])
   })
 
   it("holds what is due later, and all behind it", () => {
     const partition = new Partition("orders", 0, 1)
-    partition.begin(0n)
-    for (const one of [message(0n), message(1n, 500), message(2n)]) partition.push(one)
-    assert.deepStrictEqual(take(partition, 5, 100), [0n])
+    partition.begin(0)
+    for (const one of [message(0), message(1, 500), message(2)]) partition.push(one)
+    assert.deepStrictEqual(take(partition, 5, 100), [0])
     assert.strictEqual(partition.dueAt(), 500)
-    assert.deepStrictEqual(take(partition, 5, 500), [1n, 2n])
+    assert.deepStrictEqual(take(partition, 5, 500), [1, 2])
     assert.strictEqual(partition.dueAt(), Infinity)
   })
 
   it("hands over again what was given back, first and in order", () => {
     const partition = new Partition("orders", 0, 1)
-    partition.begin(0n)
-    for (let offset = 0n; offset < 5n; offset++) partition.push(message(offset))
+    partition.begin(0)
+    for (let offset = 0; offset < 5; offset++) partition.push(message(offset))
     const into: Array<{ readonly receipt: unknown }> = []
     partition.take(3, 0, options, into as never)
     for (const at of [2, 1]) partition.giveBack(into[at]!.receipt as Place)
     partition.giveBack(into[2]!.receipt as Place)
-    partition.offsets?.done(0n)
+    partition.offsets?.done(0)
     assert.strictEqual(partition.buffered, 4)
-    assert.deepStrictEqual(take(partition, 5), [1n, 2n, 3n, 4n])
-    assert.strictEqual(partition.offsets?.position, 1n)
+    assert.deepStrictEqual(take(partition, 5), [1, 2, 3, 4])
+    assert.strictEqual(partition.offsets?.position, 1)
   })
 
   it("never commits past what was given back, whatever it is told", () => {
     const partition = new Partition("orders", 0, 1)
-    partition.begin(0n)
-    for (let offset = 0n; offset < 3n; offset++) partition.push(message(offset))
+    partition.begin(0)
+    for (let offset = 0; offset < 3; offset++) partition.push(message(offset))
     const into: Array<{ readonly receipt: unknown }> = []
     partition.take(3, 0, options, into as never)
     partition.giveBack(into[1]!.receipt as Place)
-    partition.offsets?.done(2n)
-    assert.strictEqual(partition.offsets?.due, 1n)
+    partition.offsets?.done(2)
+    assert.strictEqual(partition.offsets?.due, 1)
   })
 
   it("that is lost has nothing and takes nothing", () => {
     const partition = new Partition("orders", 0, 1)
-    partition.begin(0n)
-    partition.push(message(0n))
+    partition.begin(0)
+    partition.push(message(0))
     partition.lose()
     assert.deepStrictEqual(take(partition, 5), [])
-    assert.isFalse(partition.push(message(1n)))
+    assert.isFalse(partition.push(message(1)))
   })
 })

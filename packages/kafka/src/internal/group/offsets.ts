@@ -11,17 +11,17 @@
  */
 export class Offsets {
   /** Handed over and not done, ascending. */
-  private handed: Array<bigint> = []
+  private handed: Array<number> = []
   private head = 0
   /** Given back and not handed over again, ascending. */
-  private readonly back: Array<bigint> = []
+  private readonly back: Array<number> = []
   /** The offset after the last one that was handed over: lower ones are duplicates. */
-  next: bigint
-  position: bigint
+  next: number
+  position: number
   /** What the group has confirmed. */
-  committed: bigint
+  committed: number
 
-  constructor(start: bigint) {
+  constructor(start: number) {
     this.next = start
     this.position = start
     this.committed = start
@@ -33,14 +33,14 @@ export class Offsets {
   }
 
   /** Hands an offset over, if it was not before, or was given back. */
-  take(offset: bigint): boolean {
+  take(offset: number): boolean {
     if (offset < this.next) return this.takeAgain(offset)
-    this.next = offset + 1n
+    this.next = offset + 1
     this.handed.push(offset)
     return true
   }
 
-  private takeAgain(offset: bigint): boolean {
+  private takeAgain(offset: number): boolean {
     const index = this.back.indexOf(offset)
     if (index < 0) return false
     this.back.splice(index, 1)
@@ -49,7 +49,7 @@ export class Offsets {
   }
 
   /** Not done, and to be handed over again. `false` when it is not open. */
-  giveBack(offset: bigint): boolean {
+  giveBack(offset: number): boolean {
     const index = this.handed.indexOf(offset, this.head)
     if (index < 0) return false
     this.handed.splice(index, 1)
@@ -58,31 +58,35 @@ export class Offsets {
   }
 
   /** An offset and everything that was handed over before it is done. */
-  done(offset: bigint): void {
+  done(offset: number): void {
     if (offset >= this.next) throw new RangeError(`offset ${offset} was not handed over: the next one is ${this.next}`)
-    while (this.head < this.handed.length && this.handed[this.head]! <= offset) this.head++
-    if (this.head > 1024 && this.head * 2 > this.handed.length) {
-      this.handed = this.handed.slice(this.head)
-      this.head = 0
+    const { handed } = this
+    const { length } = handed
+    let { head } = this
+    while (head < length && handed[head]! <= offset) head++
+    if (head > 1024 && head * 2 > length) {
+      this.handed = handed.slice(head)
+      head = 0
     }
+    this.head = head
     const [first] = this.back
-    const position = first !== undefined && first <= offset ? first : offset + 1n
+    const position = first !== undefined && first <= offset ? first : offset + 1
     if (position > this.position) this.position = position
   }
 
   /** What is to be committed; `undefined` where the group knows it already. */
-  get due(): bigint | undefined {
+  get due(): number | undefined {
     return this.position > this.committed ? this.position : undefined
   }
 
   /** The group has confirmed this position. */
-  confirm(position: bigint): void {
+  confirm(position: number): void {
     if (position > this.committed) this.committed = position
   }
 }
 
 /** Keeps a list ascending; what is put in comes near its end. */
-const insert = (list: Array<bigint>, from: number, value: bigint): void => {
+const insert = (list: Array<number>, from: number, value: number): void => {
   let index = list.length
   while (index > from && list[index - 1]! > value) index--
   list.splice(index, 0, value)

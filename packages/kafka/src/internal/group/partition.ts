@@ -7,7 +7,7 @@
  * position. Nothing of the time before can commit to it or be mistaken for it.
  */
 import type { Delivery } from "@ergon/core"
-import { dueOf, type Message, type ReadOptions, toDelivery } from "../message/read.ts"
+import { dueOf, type Message, type Position, type ReadOptions, toDelivery } from "../message/read.ts"
 import { Offsets } from "./offsets.ts"
 
 /** The receipt of a delivery: its partition, at that time, and its offset. */
@@ -20,7 +20,7 @@ export class Place {
     this.message = message
   }
 
-  get offset(): bigint {
+  get offset(): number {
     return this.message.offset
   }
 }
@@ -30,13 +30,12 @@ export class Partition {
   readonly index: number
   /** Names it, and the time for which it is ours. */
   readonly label: string
+  private readonly position: Position
   held = true
   /** `undefined` until it has begun. */
   offsets: Offsets | undefined
   /** Where the next fetch begins. */
-  fetchFrom = 0n
-  /** The end of the partition, as the last fetch saw it. */
-  end = -1n
+  fetchFrom = 0
   private queue: Array<Message> = []
   private head = 0
   /** Given back, in the order of their offsets: handed over before what is in the queue. */
@@ -45,6 +44,7 @@ export class Partition {
   constructor(topic: string, index: number, epoch: number) {
     this.topic = topic
     this.index = index
+    this.position = { topic, partition: index }
     this.label = `${topic}/${index}#${epoch}`
   }
 
@@ -57,7 +57,7 @@ export class Partition {
     return this.queue.length - this.head + this.returned.length
   }
 
-  begin(position: bigint): void {
+  begin(position: number): void {
     this.offsets = new Offsets(position)
     this.fetchFrom = position
   }
@@ -81,7 +81,7 @@ export class Partition {
   /** Takes a message in, unless it is from before the position that was asked for. */
   push(message: Message): boolean {
     if (!this.held || message.offset < this.fetchFrom) return false
-    this.fetchFrom = message.offset + 1n
+    this.fetchFrom = message.offset + 1
     this.queue.push(message)
     return true
   }
@@ -101,7 +101,7 @@ export class Partition {
   take(max: number, now: number, options: ReadOptions, into: Array<Delivery.Delivery>): void {
     const { offsets } = this
     if (offsets === undefined) return
-    const position = { topic: this.topic, partition: this.index }
+    const { position } = this
     const hand = (message: Message): void => {
       if (offsets.take(message.offset)) {
         into.push(toDelivery(message, position, options, this.label, new Place(this, message)))

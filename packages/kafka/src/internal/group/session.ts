@@ -157,7 +157,7 @@ export class Session {
   }
 
   /** Commits positions of partitions that are held, with the generation in which they are. */
-  commit(positions: ReadonlyArray<readonly [Partition, bigint]>): Effect.Effect<void, Refused> {
+  commit(positions: ReadonlyArray<readonly [Partition, number]>): Effect.Effect<void, Refused> {
     return Effect.suspend(() => {
       this.committing++
       this.committer.memberId = this.memberId
@@ -168,7 +168,7 @@ export class Session {
             offsets: positions.map(([{ index, topic }, offset]) => ({
               topic,
               partition: index,
-              offset,
+              offset: BigInt(offset),
               leaderEpoch: -1
             }))
           }),
@@ -182,7 +182,7 @@ export class Session {
 
   /** The ends of these partitions: the offset after the last message, or of the first. */
   offsets(at: "earliest" | "latest", partitions?: ReadonlyArray<Partition>) {
-    return ask(`looking for the ${at} offsets`, () => {
+    const asked = ask(`looking for the ${at} offsets`, () => {
       const only: Record<string, Array<number>> = {}
       for (const { index, topic } of partitions ?? []) (only[topic] ??= []).push(index)
       return this.fetcher.listOffsets({
@@ -192,14 +192,16 @@ export class Session {
         timestamp: at === "earliest" ? -2n : -1n
       })
     })
+    return Effect.map(asked, inNumbers)
   }
 
   /** The committed positions of the group; -1 where there is none. */
   committed(topics: ReadonlyArray<{ readonly topic: string; readonly partitions: ReadonlyArray<number> }>) {
-    return ask("asking for the committed offsets", () =>
+    const asked = ask("asking for the committed offsets", () =>
       this.committer.listCommittedOffsets({
         topics: topics.map(({ partitions, topic }) => ({ topic, partitions: [...partitions] }))
       }))
+    return Effect.map(asked, inNumbers)
   }
 
   private to(state: Session["state"]): void {
@@ -319,8 +321,8 @@ export class Session {
       const topics = new Map<string, Array<number>>()
       for (const { index, topic } of partitions) topics.set(topic, [...topics.get(topic) ?? [], index])
       const committed = yield* this.committed([...topics].map(([topic, partitions]) => ({ topic, partitions })))
-      const of = ({ index, topic }: Partition) => committed.get(topic)?.[index] ?? -1n
-      const without = partitions.filter((partition) => of(partition) < 0n)
+      const of = ({ index, topic }: Partition) => committed.get(topic)?.[index] ?? -1
+      const without = partitions.filter((partition) => of(partition) < 0)
       if (without.length > 0 && start === "fail") {
         return yield* new Reason.InvalidRequest({
           message: `${what}: the group has no position for ${without[0]!.name}, and start is "fail"`
@@ -329,9 +331,9 @@ export class Session {
       const first = without.length === 0
         ? undefined
         : yield* this.offsets(start === "latest" ? "latest" : "earliest", without)
-      return partitions.map((partition): readonly [Partition, bigint] => {
+      return partitions.map((partition): readonly [Partition, number] => {
         const position = of(partition)
-        return [partition, position >= 0n ? position : first?.get(partition.topic)?.[partition.index] ?? 0n]
+        return [partition, position >= 0 ? position : first?.get(partition.topic)?.[partition.index] ?? 0]
       })
     })
   }
@@ -345,5 +347,9 @@ export class Session {
     for (const partition of [...this.partitions.values()]) this.lose(partition)
   }
 }
+
+/** Offsets by topic and partition. They stay far below 2^53: numbers cost less than big integers. */
+const inNumbers = (offsets: ReadonlyMap<string, ReadonlyArray<bigint>>): Map<string, ReadonlyArray<number>> =>
+  new Map(Array.from(offsets, ([topic, of]) => [topic, of.map(Number)]))
 
 const closing = new Reason.InvalidRequest({ message: "the connector is closed" })

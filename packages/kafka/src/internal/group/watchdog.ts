@@ -18,7 +18,7 @@ export const watchdog = (session: Session): Effect.Effect<void> =>
     const { settings } = session
     const often = Math.min(1000, settings.session / 4)
     let lookAt = Date.now() + settings.watch
-    let suspect: ReadonlyMap<string, bigint> = new Map()
+    let suspect: ReadonlyMap<string, number> = new Map()
     while (session.state !== "ended") {
       yield* Effect.sleep(often)
       const now = Date.now()
@@ -30,7 +30,7 @@ export const watchdog = (session: Session): Effect.Effect<void> =>
       if (now < lookAt || !session.isStable) continue
       lookAt = now + settings.watch
       // With enough waiting here, nothing is asked for.
-      const waiting = session.isFull ? new Map<string, bigint>() : yield* stuck(session)
+      const waiting = session.isFull ? new Map<string, number>() : yield* stuck(session)
       const still = [...waiting].find(([label, position]) => suspect.get(label) === position)
       suspect = waiting
       if (still !== undefined) {
@@ -59,12 +59,12 @@ const silence = (session: Session, now: number): string | undefined => {
 }
 
 /** Partitions with nothing in their buffer whose end is beyond what was fetched, and where they stand. */
-const stuck = (session: Session): Effect.Effect<Map<string, bigint>> =>
+const stuck = (session: Session): Effect.Effect<Map<string, number>> =>
   Effect.gen(function*() {
     const empty = [...session.partitions.values()].filter(({ buffered, offsets }) =>
       offsets !== undefined && buffered === 0
     )
-    const positions = new Map<string, bigint>()
+    const positions = new Map<string, number>()
     if (empty.length === 0) return positions
     const ends = yield* Effect.orElseSucceed(session.offsets("latest", empty), () => undefined)
     for (const partition of empty) {

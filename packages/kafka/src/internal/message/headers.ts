@@ -41,22 +41,33 @@ export const toHeaders = (
 
 /** Headers as text. Of a header that is there twice, the last one counts. */
 export interface ReadHeaders {
+  /** To be filled up: made for one message. */
   readonly metadata: Record<string, string | number | boolean>
-  readonly ours: Record<string, string>
+  readonly ours: Readonly<Record<string, string>>
 }
+
+const none: Readonly<Record<string, string>> = Object.freeze({})
+const dash = "ergon-".charCodeAt(5)
 
 export const fromHeaders = (headers: ReadonlyArray<readonly [Buffer | null, Buffer | null]>): ReadHeaders => {
   const metadata: Record<string, string | number | boolean> = {}
+  if (headers.length === 0) return { metadata, ours: none }
   const ours: Record<string, string> = {}
-  for (const [key, value] of headers) {
+  for (let i = 0; i < headers.length; i++) {
+    const header = headers[i]!
+    const key = header[0]
+    const value = header[1]
     if (key === null || value === null) continue
     const name = key.toString("utf8")
-    if (name.startsWith("ergon-")) ours[name] = value.toString("utf8")
+    if (key[5] === dash && name.startsWith("ergon-")) ours[name] = value.toString("utf8")
     else metadata[name] = value.toString("utf8")
   }
-  for (const name of namesOf(ours[typesHeader])) {
-    const value = valueOf(metadata[name])
-    if (value !== undefined) metadata[name] = value
+  const types = ours[typesHeader]
+  if (types !== undefined) {
+    for (const name of namesOf(types)) {
+      const value = valueOf(metadata[name])
+      if (value !== undefined) metadata[name] = value
+    }
   }
   return { metadata, ours }
 }

@@ -12,7 +12,7 @@ const raw = (
   headers: ReadonlyArray<readonly [string, string]> = [],
   key: string | null = null
 ) => ({
-  offset: 41n,
+  offset: 41,
   timestamp: 1_700_000_000_000,
   key: key === null ? null : Buffer.from(key),
   value: value === null ? null : Buffer.from(value),
@@ -24,7 +24,7 @@ const through = (transaction: Transaction.Transaction<unknown>, key?: string) =>
   const message = toMessage(transaction, { topic: "orders", key, payload: transaction.payload }, 1_000_000)
   if (message instanceof Reason.InvalidRequest) throw message
   return toDelivery(
-    { offset: 41n, timestamp: 0, key: message.key ?? null, value: message.value, headers: [...message.headers] },
+    { offset: 41, timestamp: 0, key: message.key ?? null, value: message.value, headers: [...message.headers] },
     position,
     options,
     "orders/2#1",

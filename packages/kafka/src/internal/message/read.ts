@@ -7,7 +7,7 @@ import { dueHeader, fromHeaders, idHeader, type ReadHeaders, retryHeader } from 
 
 /** One record, as it came from its partition. */
 export interface Message {
-  readonly offset: bigint
+  readonly offset: number
   /** Milliseconds since 1970. */
   readonly timestamp: number
   readonly key: Buffer | null
@@ -33,12 +33,17 @@ export const dueOf = ({ headers }: Message): number => {
   return 0
 }
 
-const idOf = (from: IdFrom, { key, offset }: Message, { topic, partition }: Position, read: ReadHeaders): string => {
-  const position = `${topic}-${partition}-${offset}`
-  if (from === "position") return position
-  if (from === "key") return key === null || key.length === 0 ? position : key.toString("utf8")
+const positionOf = ({ offset }: Message, { topic, partition }: Position): string => `${topic}-${partition}-${offset}`
+
+const idOf = (from: IdFrom, message: Message, position: Position, read: ReadHeaders): string => {
+  if (from === "position") return positionOf(message, position)
+  if (from === "key") {
+    return message.key === null || message.key.length === 0
+      ? positionOf(message, position)
+      : message.key.toString("utf8")
+  }
   const header = from.header === idHeader ? read.ours[idHeader] : read.metadata[from.header]
-  return header === undefined || header === "" ? position : String(header)
+  return header === undefined || header === "" ? positionOf(message, position) : String(header)
 }
 
 interface Payload {
@@ -75,18 +80,17 @@ export const toDelivery = (
 ): Delivery.Delivery => {
   const read = fromHeaders(message.headers)
   const key = message.key === null ? undefined : message.key.toString("utf8")
-  const retries = Number(read.ours[retryHeader] ?? 0)
   const { malformed, payload } = payloadOf(message.value)
-  const metadata = {
-    ...read.metadata,
-    topic: position.topic,
-    partition: position.partition,
-    offset: Number(message.offset),
-    timestamp: message.timestamp,
-    ...key === undefined ? {} : { key },
-    ...retries > 0 ? { retries } : {}
-  }
-  return Delivery.make(Transaction.make(idOf(options.id, message, position, read), payload, metadata), {
+  const id = idOf(options.id, message, position, read)
+  const { metadata, ours } = read
+  metadata["topic"] = position.topic
+  metadata["partition"] = position.partition
+  metadata["offset"] = message.offset
+  metadata["timestamp"] = message.timestamp
+  if (key !== undefined) metadata["key"] = key
+  const retries = ours[retryHeader]
+  if (retries !== undefined && Number(retries) > 0) metadata["retries"] = Number(retries)
+  return Delivery.make(Transaction.make(id, payload, metadata), {
     receipt,
     key: options.order === "partition" ? `${position.topic}/${position.partition}` : key,
     partition: label,
