@@ -33,13 +33,14 @@ const none: ReadonlyArray<ClaimedRow> = []
 
 export class Ahead {
   private readonly store: Store
-  private readonly most: number
+  private most: number
   /** Open while something is kept. */
   readonly keeping: Latch.Latch = Latch.makeUnsafe(false)
   private rows = none
   private until = 0
   private claimedAt = -Infinity
   private fullAt = -Infinity
+  private isClosed = false
 
   constructor(store: Store, most: number) {
     this.store = store
@@ -61,17 +62,18 @@ export class Ahead {
   private fresh(max: number): Effect.Effect<Claimed, SqlError> {
     const isFast = max >= leastFull && this.store.now() - this.fullAt <= soon
     const many = isFast ? Math.max(max, this.most) : max
-    return Effect.map(this.store.claim(many), ({ rows, until }) => {
+    return Effect.flatMap(this.store.claim(many), ({ rows, until }) => {
       if (rows.length <= max && this.rows.length === 0) {
         if (rows.length === max) this.fullAt = this.store.now()
-        return { rows, until }
+        return Effect.succeed({ rows, until })
       }
       // The earlier end holds for all.
       this.until = this.rows.length === 0 ? until : Math.min(until, this.until)
       this.rows = this.rows.concat(rows)
       this.claimedAt = this.store.now()
       this.keeping.openUnsafe()
-      return this.take(max)
+      const taken = this.take(max)
+      return this.isClosed ? Effect.as(this.giveBack, taken) : Effect.succeed(taken)
     })
   }
 
@@ -92,6 +94,15 @@ export class Ahead {
       this.fullAt = -Infinity
       this.keeping.closeUnsafe()
       return Effect.ignore(this.store.settle({ ack: [], release: receipts, requeue: [], delay: [], bury: [] }))
+    })
+  }
+
+  /** Gives back what is kept, and keeps nothing any more. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isClosed = true
+      this.most = 0
+      return this.giveBack
     })
   }
 

@@ -65,7 +65,7 @@ export const openSource = (
       for (const receipt of receipts) receipt.state = "lost"
       held.clear()
       database.changes.changed(table)
-      return Effect.andThen(ahead.giveBack, store.giveBack(receipts)).pipe(
+      return Effect.andThen(ahead.close, store.giveBack(receipts)).pipe(
         // A transaction of somebody else may hold the database. What is not given back comes back after its lease.
         Effect.interruptible,
         Effect.timeout(closing),
