@@ -4,6 +4,7 @@
 import { brokers } from "./brokers/bench.ts"
 import { collector } from "./collector/bench.ts"
 import { engine } from "./engine/bench.ts"
+import { simulation } from "./simulation/bench.ts"
 import { sqlite } from "./sqlite/bench.ts"
 import { telemetry } from "./telemetry/bench.ts"
 import { workers } from "./workers/bench.ts"
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = 
   brokers,
   collector,
   engine,
+  simulation,
   sqlite,
   telemetry,
   workers

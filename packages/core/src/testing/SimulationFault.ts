@@ -130,7 +130,7 @@ export const none: Rates = {}
 export const everything: Rates = {
   fetch: { fails: 0.05, hangs: 0.01, surplus: 0.05, closes: 0.01, late: 0.05 },
   deliver: { doubled: 0.03, reordered: 0.05, late: 0.05, undecodable: 0.03, leaseLost: 0.04 },
-  extend: { fails: 0.1, hangs: 0.05 },
+  extend: { fails: 0.1, hangs: 0.1 },
   process: { crashes: 0.01 },
   dispatch: {
     fails: 0.05,

@@ -19,6 +19,8 @@ export class History {
   readonly handovers = new Map<string, number>()
   /** How often anything was handed over. */
   handed = 0
+  /** When something happened to a transaction the last time. */
+  latest = 0
   private readonly sent = new Map<string, Array<string>>()
   private readonly time: Time
   private trace = 0
@@ -30,6 +32,7 @@ export class History {
   /** Something has happened. `from` and `to` are parties of the diagram. */
   tell(process: number, transaction: string, text: string, from: Party = "", to: Party = ""): void {
     const at = this.time.now - beginning
+    if (transaction !== "") this.latest = at
     this.trace = hash(this.trace, at, process, transaction, text)
     this.events.push({ at, process, transaction, text, from, to })
   }

@@ -193,7 +193,7 @@ export class Process {
     // A streaming run has nothing left to do, or nothing has happened for a long time.
     const over = () =>
       facts.streaming && this.interruptedAt === undefined &&
-      (history.known.size === history.ended.size || time.now - beginning - (history.events.at(-1)?.at ?? 0) > idle)
+      (history.known.size === history.ended.size || time.now - Math.max(started, beginning + history.latest) > idle)
     if (!(await running.drive(() => ended() || over(), bound))) this.late(watch, facts.streaming)
     if (ended() || history.violation !== undefined) return
     this.interrupt(watch, fiber)

@@ -45,6 +45,7 @@ export const asked = (watch: Watch, one: Handover, { disposition, letter }: Sett
   if (watch.dead) return
   const what = disposition._tag
   watch.tell(one, `settles ${one.id}: ${what}${one.tries > 0 ? `, attempt ${one.tries + 1}` : ""}`, "task", "source")
+  watch.leaseHolds(one)
   if (one.told) watch.broken("settled once", one, `settled as ${what} after ${one.asked} was confirmed`)
   if (one.asked !== undefined && one.asked !== what) {
     watch.broken("settled once", one, `settled as ${one.asked}, then as ${what}`)

@@ -298,7 +298,8 @@ export const faultySource = (
               return Array.from(gone).toSorted((a, b) => a - b)
             }
           )
-          const asked = faulty(between, fault, "an extension", call, (reason) => new SettleError({ reason }))
+          const slow = after(faults.latency(latency, "extend", first.id, first.nth, attempt), call)
+          const asked = faulty(between, fault, "an extension", slow, (reason) => new SettleError({ reason }))
           return Effect.onExit(asked, (exit) =>
             Effect.sync(() => {
               if (Exit.isFailure(exit)) watch.extendedBadly(ones)

@@ -150,7 +150,7 @@ export class Watch {
   }
 
   /** The lease of what is still being worked on must not run out while nothing keeps it from being extended. */
-  private leaseHolds(one: Handover.Handover): void {
+  leaseHolds(one: Handover.Handover): void {
     if (this.capabilities.lease?.extend !== true || this.extendsBadly || one.asked !== undefined) return
     if (one.toldLost !== undefined || one.lostAt < Infinity) return
     if (this.time.now > one.leaseUntil) this.broken("leases are extended", one, "its lease ran out, untended")
@@ -231,6 +231,7 @@ export class Watch {
   dispatches(one: Handover.Handover): void {
     if (this.dead) return
     this.acts(one, "dispatched")
+    this.leaseHolds(one)
     if (!one.succeeded) this.broken("dispatch after success", one, "dispatched though its program has not succeeded")
     if (one.toldLost !== undefined && one.toldLost < this.now()) {
       this.broken("nothing after a lost lease", one, "its results were dispatched after its lease was known to be lost")
@@ -248,6 +249,7 @@ export class Watch {
   succeeds(one: Handover.Handover): void {
     if (this.dead) return
     this.acts(one, "in its success step")
+    this.leaseHolds(one)
     this.tell(one, `runs the success step of ${one.id}`, "task", "task")
     if (!one.succeeded || !this.confirmedAll(one)) {
       this.broken("success after dispatch", one, "its success step ran before every sink had confirmed")
@@ -262,6 +264,7 @@ export class Watch {
   excepts(one: Handover.Handover): void {
     if (this.dead) return
     this.acts(one, "in its exception step")
+    this.leaseHolds(one)
     this.tell(one, `runs the exception step of ${one.id}`, "task", "task")
     if (one.asked !== undefined) this.broken("nothing after the settlement", one, "its exception step ran afterwards")
     if (one.hooks === 0) this.routes(one, "its exception step ran")

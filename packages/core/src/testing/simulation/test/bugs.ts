@@ -168,12 +168,6 @@ export const bugs: ReadonlyArray<Bug> = [
     to: "    this.leases.release(item)\n"
   },
   {
-    name: "an extension on its way is not for the delivery that begins anew",
-    file: engine("lease"),
-    from: "if (index >= 0) this.extending[index] = item",
-    to: ""
-  },
-  {
     name: "the last lease is not extended again",
     file: engine("lease"),
     from: "if (this.held.size > 0) this.rest",
@@ -275,5 +269,35 @@ export const bugs: ReadonlyArray<Bug> = [
     from: "if (slot.cut === \"deadline\" || slot.cut === \"stop\") return engine.cutOff(slot)",
     to:
       "if (slot.cut === \"deadline\") return engine.cutOff(slot)\n  if (slot.cut === \"stop\") return engine.finish(slot, \"succeeded\", Disposition.ack)"
+  },
+  {
+    name: "what is lost before it starts keeps its lane",
+    file: engine("loop"),
+    from: "    this.leases.release(item)\n    this.leaveLane(item)\n",
+    to: "    this.leases.release(item)\n"
+  },
+  {
+    name: "an answer reaches what was given up",
+    file: engine("gather"),
+    from: "        if (parcel.abandoned) continue\n        this.answered(parcel, parcel.reason, batch.length)",
+    to: "        this.answered(parcel, parcel.reason, batch.length)"
+  },
+  {
+    name: "a settlement that is given up leaves its span open",
+    file: engine("settle"),
+    from: "    this.told(this.spans.map(() => unanswered))\n",
+    to: ""
+  },
+  {
+    name: "a delivery that begins anew leaves its span open",
+    file: engine("loop"),
+    from: "    this.signals.ended(item)\n    this.leases.replace",
+    to: "    this.leases.replace"
+  },
+  {
+    name: "a fetch that ends after the drain has begun is kept",
+    file: engine("fetch"),
+    from: "const kept = this.stopped ? 0 : Math.min(left, items.length)",
+    to: "const kept = Math.min(left, items.length)"
   }
 ]

@@ -61,7 +61,7 @@ const policyOf = (dice: Dice): Policy.Input => {
         interval: mode === "batch" ? maybe(dice, 0.3, () => "40 millis" as const) : undefined
       },
       prefetch: mode === "batch" ? undefined : maybe(dice, 0.4, () => dice.pick([0, 1, 2, 5])),
-      wait: maybe(dice, 0.3, () => Duration.millis(dice.pick([10, 500]))),
+      wait: maybe(dice, 0.3, () => Duration.millis(dice.pick([100, 500]))),
       retry: maybe(dice, 0.5, () => ({ maxAttempts: dice.pick([1, 3, 5]) }))
     },
     process: {
@@ -117,7 +117,7 @@ const lettersOf: Making = {
 /** Leases get lost, and little else goes wrong. */
 const leases: Rates = {
   deliver: { leaseLost: 0.4, doubled: 0.05 },
-  extend: { fails: 0.15, hangs: 0.05 },
+  extend: { fails: 0.15, hangs: 0.2 },
   dispatch: { late: 0.1, fails: 0.05 },
   run: { interrupted: 0.2 }
 }
@@ -139,7 +139,7 @@ const settlements: Rates = {
 }
 
 const ratesOf = (dice: Dice): Rates =>
-  dice.pick([everything, everything, everything, leases, stops, stops, settlements, network, none])
+  dice.pick([everything, everything, everything, leases, leases, stops, stops, settlements, network, none])
 
 export interface Generated {
   readonly spec: Spec

@@ -16,6 +16,9 @@ export const kinds = [
   "plain",
   "leased",
   "leased",
+  "leased",
+  "leased",
+  "leased",
   "short lease",
   "total",
   "push",
@@ -51,7 +54,7 @@ export const storage = (kind: Kind, dice: Dice, keyed: boolean): Effect.Effect<S
       cut: topic.revokeAll
     }))
   }
-  const lease = kind === "leased" || kind === "short lease" ? dice.pick([300, 1_000, 5_000, 30_000]) : undefined
+  const lease = kind === "leased" || kind === "short lease" ? dice.pick([300, 300, 1_000, 5_000]) : undefined
   return Effect.map(Clock.Clock, (clock) => {
     const store = new Store({
       clock,
