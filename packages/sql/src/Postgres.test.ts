@@ -301,6 +301,23 @@ await Services.describe([Services.postgres], "a PostgreSQL", () => {
       assert.deepStrictEqual(row, { n: 80 })
     }).pipe(Effect.scoped))
 
+  it.live("hands over what is large, and no more of it than it is asked for", () =>
+    Effect.gen(function*() {
+      const schema = yield* schemaOf()
+      const { sql } = yield* connect({ schema })
+      const one = yield* openOn(database(schema))
+      const large = "x".repeat(20_000_000)
+      yield* one.send(Transaction.make("large", large))
+      const delivery = yield* one.one
+      assert.isTrue(delivery.transaction.payload === large)
+      yield* one.settle(delivery, Disposition.ack)
+      const text = "x".repeat(200_000)
+      yield* one.send(...Array.from({ length: 80 }, (_, n) => Transaction.make(`${n}`, text)))
+      yield* Effect.andThen(one.fetch(16), one.fetch(16))
+      const [row] = yield* sql`SELECT count(*)::int AS n FROM items WHERE state = 'leased'`
+      assert.isAtMost(Number(row?.["n"]), 36)
+    }).pipe(Effect.scoped), 30_000)
+
   it.live("keeps the order of each key over many writers and readers at the same time", () =>
     Effect.gen(function*() {
       const schema = yield* schemaOf()

@@ -14,6 +14,9 @@ import type { Settings } from "./client.ts"
 /** A session that is silent while nothing is sent is tried after this time. */
 const keepAlive = Duration.seconds(30)
 
+/** As large as PostgreSQL lets a value be: a message that was enqueued must be readable. */
+const maxMessageSize = 2 ** 30
+
 export const settingsOf = (options: Options): Effect.Effect<Settings & { readonly watch: number }, OptionsError> =>
   Effect.gen(function*() {
     const {
@@ -63,6 +66,7 @@ export const settingsOf = (options: Options): Effect.Effect<Settings & { readonl
           default_transaction_isolation: "read committed",
           ...(schema === undefined ? undefined : { search_path: `"${schema.replaceAll("\"", "\"\"")}"` })
         },
+        maxMessageSize,
         maxConnections: connections,
         idleTimeout: idle
       },

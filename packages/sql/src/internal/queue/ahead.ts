@@ -28,8 +28,16 @@ const leastFull = 16
 // Milliseconds after a full batch in which it has asked again: its work takes no time.
 const soon = 20
 const patience = 50
+// Characters of what is claimed at once beyond what was asked for, by what came last: large ones are not kept.
+const mostText = 4_000_000
 
 const none: ReadonlyArray<ClaimedRow> = []
+
+const sizeOf = (rows: ReadonlyArray<ClaimedRow>): number => {
+  let size = 0
+  for (const { payload } of rows) size += payload?.length ?? 0
+  return size
+}
 
 export class Ahead {
   private readonly store: Store
@@ -40,6 +48,8 @@ export class Ahead {
   private until = 0
   private claimedAt = -Infinity
   private fullAt = -Infinity
+  /** Characters of a payload, on average of the last ones. */
+  private size = 1
   private isClosed = false
 
   constructor(store: Store, most: number) {
@@ -61,8 +71,9 @@ export class Ahead {
 
   private fresh(max: number): Effect.Effect<Claimed, SqlError> {
     const isFast = max >= leastFull && this.store.now() - this.fullAt <= soon
-    const many = isFast ? Math.max(max, this.most) : max
+    const many = isFast ? Math.max(max, Math.min(this.most, Math.floor(mostText / this.size))) : max
     return Effect.flatMap(this.store.claim(many), ({ rows, until }) => {
+      if (rows.length > 0) this.size = Math.max(1, sizeOf(rows) / rows.length)
       if (rows.length <= max && this.rows.length === 0) {
         if (rows.length === max) this.fullAt = this.store.now()
         return Effect.succeed({ rows, until })
