@@ -331,7 +331,7 @@ await Services.describe([Services.rabbitmq], "RabbitMQ", () => {
         assert.deepStrictEqual(yield* source.letters!.putBack!(["unknown"]), [])
       }).pipe(Effect.scoped))
 
-    it.live("go to an exchange, and stay ours when nothing takes them there", () =>
+    it.live("go to an exchange, and back to the queue when nothing takes them there", () =>
       Effect.gen(function*() {
         const name = yield* queueName(port)
         const exchange = `${name}.exchange`
@@ -342,12 +342,14 @@ await Services.describe([Services.rabbitmq], "RabbitMQ", () => {
         const deliveries = yield* collect(source, 1)
         const error = yield* Effect.flip(settle(source, deliveries, Disposition.deadLetter("no stock")))
         assert.deepStrictEqual(error.failed?.map(({ index, reason }) => [index, reason._tag]), [[0, "NotFound"]])
-        assert.isTrue(source.isHeld?.(deliveries[0]!))
+        assert.isFalse(source.isHeld?.(deliveries[0]!))
+        const again = yield* collect(source, 1)
+        assert.deepStrictEqual(again.map(({ deliveries }) => deliveries), [1])
         yield* withChannel(port, async (channel) => {
           await channel.queueDeclare({ queue: `${name}.dead`, durable: true })
           await channel.queueBind({ queue: `${name}.dead`, exchange, routingKey: "dead" })
         })
-        yield* settle(source, deliveries, Disposition.deadLetter("no stock"))
+        yield* settle(source, again, Disposition.deadLetter("no stock"))
         const [letter] = yield* seen(port, `${name}.dead`)
         assert.deepStrictEqual([letter?.messageId, letter?.headers?.["x-ergon-reason"]], ["one", "no stock"])
       }).pipe(Effect.scoped))

@@ -91,8 +91,8 @@ export interface ExchangeSpec {
  * - `exchanges`: exchanges to declare.
  * - `declare`: whether to make the topology (`true`), or only to look whether it is there (`false`, the default). A queue
  *   that is there with other arguments is refused.
- * - `prefetch`: how many deliveries may be unsettled at once, from 1 to 10,000. Unless given, twice what the first fetch
- *   asks for, which is the task's concurrency; four times where that is 32 or more.
+ * - `prefetch`: how many deliveries may be unsettled at once, from 1 to 10,000. Unless given, twice what a fetch asks
+ *   for at most, which is the task's concurrency; four times where that is 32 or more.
  * - `deadLetter`: where dead letters go: the name of a queue, or an exchange with a routing key. Those in a queue that was
  *   declared here can be read and sent again (`Redrive` of `@ergon/core`). Without it a task needs `Task.deadLetter`.
  * - `requeueDelay`: whether the broker holds what is requeued for later (`"native"`), in queues made when they are needed,

@@ -108,10 +108,23 @@ export const settling = (options: SettlerOptions) => {
     }
   }
 
+  /**
+   * A settlement that cannot be. For good: the delivery goes back to the queue, as nobody will settle it again. Else it is
+   * tried again; if it is not, the subscription gives it back after a while.
+   */
+  const refuse = (sorted: Sorted, index: number, receipt: Receipt, reason: Reason.Reason): void => {
+    sorted.places.delete(receipt)
+    sorted.failed.push({ index, reason })
+    if (!receipt.isHeld) return
+    if (reason.isRetryable) subscription.unsettled.set(receipt, clock.currentTimeMillisUnsafe())
+    else sorted.requeue.push(receipt)
+  }
+
   const place = (sorted: Sorted, settlement: Settlement, index: number): void => {
     const { delivery: { receipt }, disposition } = settlement
     if (!(receipt instanceof Receipt)) return void sorted.failed.push({ index, reason: foreign })
     if (receipt.state === "settled" || sorted.places.has(receipt)) return
+    subscription.unsettled.delete(receipt)
     if (!receipt.session.isAlive) return void sorted.failed.push({ index, reason: lost })
     if (receipt.state === "sent") {
       sorted.places.set(receipt, index)
@@ -124,7 +137,7 @@ export const settling = (options: SettlerOptions) => {
     const delay = disposition._tag === "Requeue" ? Duration.toMillis(disposition.delay) : 0
     if (disposition._tag === "DeadLetter" || delay > 0) {
       const one = copy(settlement, index, receipt, delay)
-      if (!("receipt" in one)) return void sorted.failed.push({ index, reason: one })
+      if (!("receipt" in one)) return refuse(sorted, index, receipt, one)
       sorted.places.set(receipt, index)
       return void sorted.copies.push(one)
     }
@@ -139,12 +152,8 @@ export const settling = (options: SettlerOptions) => {
     Effect.gen(function*() {
       const ready: Array<{ readonly copy: Copy; readonly message: Message }> = []
       for (const one of sorted.copies) {
-        const refuse = (reason: Reason.Reason) => {
-          sorted.places.delete(one.receipt)
-          sorted.failed.push({ index: one.index, reason })
-        }
         yield* Effect.match(one.message, {
-          onFailure: refuse,
+          onFailure: (reason) => refuse(sorted, one.index, one.receipt, reason),
           onSuccess: (message) => void ready.push({ copy: one, message })
         })
       }
@@ -154,10 +163,7 @@ export const settling = (options: SettlerOptions) => {
         if (reason === undefined) {
           copy.receipt.state = "copied"
           sorted.ack.push(copy.receipt)
-        } else {
-          sorted.places.delete(copy.receipt)
-          sorted.failed.push({ index: copy.index, reason })
-        }
+        } else refuse(sorted, copy.index, copy.receipt, reason)
       })
     })
 

@@ -91,11 +91,14 @@ export const openSource = (
       // What was settled before is settled when it is counted.
       if (subscription.session !== undefined) yield* subscription.session.confirmed
       const waiting = yield* subscription.waiting
-      const live = yield* broker.publishing.open(broker.connect)
-      const delayed = delays.queues.length === 0 ? [] : yield* asking(
-        broker.publishing,
-        live,
-        (channel) => Effect.forEach(delays.queues, (name) => countQueue(channel, name))
+      const delayed = delays.queues.length === 0 ? [] : yield* Effect.flatMap(
+        broker.publishing.open(broker.connect),
+        (live) =>
+          asking(
+            broker.publishing,
+            live,
+            (channel) => Effect.forEach(delays.queues, (name) => countQueue(channel, name))
+          )
       )
       const { session } = subscription
       // What the broker had sent before it counted is here once it has answered this.

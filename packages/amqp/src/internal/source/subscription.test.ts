@@ -48,5 +48,15 @@ await Services.describe([Services.rabbitmq], "a subscription from which nothing 
       assert.strictEqual(left.consumerCount, 0)
       const again = yield* fetched(1)
       assert.isTrue(again[0]?.message.redelivered)
+
+      // What could not be settled, and is not tried again, does not stay with us for ever.
+      subscription.unsettled.set(again[0]!, now)
+      subscription.giveBack()
+      assert.isTrue(again[0]?.isHeld)
+      now += 121_000
+      subscription.giveBack()
+      assert.isFalse(again[0]?.isHeld)
+      const rest = [...yield* fetched(2), ...yield* fetched(1)]
+      assert.sameMembers(rest.map(({ message }) => message.headers?.["x-delivery-count"]), [1, 2])
     }).pipe(Effect.scoped), 20_000)
 })

@@ -37,6 +37,8 @@ export interface SubscriptionOptions {
 const auto = (max: number): number => Math.min(2000, max < 32 ? 2 * max : 4 * max)
 const subscribing = 20_000
 const parkAfter = 60_000
+// Longer than any try of a settlement, and the wait before the next one.
+const abandonedAfter = 120_000
 
 export class Subscription {
   private readonly options: SubscriptionOptions
@@ -49,6 +51,8 @@ export class Subscription {
   /** Why there is no session. */
   failure: Reason.Reason | undefined
   isClosed = false
+  /** What could not be settled, and since when; whoever tries again takes it out. */
+  readonly unsettled = new Map<Receipt, number>()
   private buffer: Array<Receipt> = []
   private head = 0
   private wasSubscribed = false
@@ -248,6 +252,7 @@ export class Subscription {
 
   /** What was pushed over a channel that is gone. */
   private forget(): void {
+    this.unsettled.clear()
     this.buffer = []
     this.head = 0
   }
@@ -278,6 +283,16 @@ export class Subscription {
 
   private shareOf(queues: number): number {
     return Math.max(1, Math.floor(this.prefetch / queues))
+  }
+
+  /** Gives back what could not be settled and was not tried again: it would stay unsettled for as long as the channel. */
+  giveBack(): void {
+    const before = this.options.clock.currentTimeMillisUnsafe() - abandonedAfter
+    for (const [receipt, at] of this.unsettled) {
+      if (at > before) continue
+      this.unsettled.delete(receipt)
+      if (receipt.isHeld) receipt.session.requeue(receipt)
+    }
   }
 
   /** Nobody fetches: what is buffered goes back, so that others get it and no timeout of the broker is hit. */

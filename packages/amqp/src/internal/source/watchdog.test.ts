@@ -14,6 +14,7 @@ const watched = () => {
     session: { queues: [queue], share: 10, isAlive: true, end: () => void done.push("subscribed again") },
     live,
     waiting: Effect.sync(() => [{ name: "q", ...broker }]),
+    giveBack: () => {},
     parkIfIdle: () => {}
   }
   const watchdog = new Watchdog({ subscription, drop: () => void done.push("connected again"), id: "items" })

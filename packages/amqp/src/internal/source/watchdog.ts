@@ -22,6 +22,7 @@ export interface Watched {
   readonly session: Pick<Session, "queues" | "share" | "isAlive" | "end"> | undefined
   readonly live: Live | undefined
   readonly waiting: Effect.Effect<ReadonlyArray<Waiting>, Reason.Reason>
+  readonly giveBack: () => void
   readonly parkIfIdle: () => void
 }
 
@@ -60,6 +61,7 @@ export class Watchdog {
 
   readonly look: Effect.Effect<void> = Effect.suspend(() => {
     const { subscription } = this
+    subscription.giveBack()
     subscription.parkIfIdle()
     const { session } = subscription
     if (session === undefined) {
