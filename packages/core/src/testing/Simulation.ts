@@ -59,7 +59,11 @@ const opening = (
 ): Place => ({ open, crash, cut })
 
 /**
- * A source of these transactions: a queue in memory with the behaviour of a broker.
+ * A source of these transactions: a queue in memory with the behaviour of a broker. It outlives the processes: what one of
+ * them held when it crashed is handed over again, at once or when its lease has run out.
+ *
+ * **Gotchas**
+ * A payload whose schema needs services to be encoded is not accepted: the part is `never`.
  *
  * @category parts
  * @since 0.1.0
@@ -239,6 +243,13 @@ export type Served<Parts extends ReadonlyArray<Part<unknown>>> = ReturnType<Part
 /**
  * How a simulation is run.
  *
+ * **Details**
+ * - `world`: the parts that the task needs; a key without a part does not compile.
+ * - `seeds`: how many, 100 unless given; `from`: the first one, 1 unless given.
+ * - `faults`: how often what goes wrong, `SimulationFault.everything` unless given.
+ * - `latency`: the longest a call takes that nothing is wrong with, in virtual time; 20 milliseconds unless given.
+ * - `invariants`: rules of your own, beside those of Ergon.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -270,7 +281,37 @@ const viewOf = ({ history }: Running, ended: boolean): View => ({
 })
 
 /**
- * Runs a task under many seeds.
+ * Runs a task under many seeds: the real engine and your own program, between connectors that fail at the worst moment.
+ *
+ * **Details**
+ * Each seed begins with a few processes in which things go wrong, some of which crash or are interrupted; then come calm
+ * ones, until every transaction has come to its end at the source. After every step the rules of Ergon and your own are
+ * looked at. Fails with `SimulationFailed` at the first seed that breaks one, after that seed was shrunk; its message is
+ * the story. Time is virtual; a seed costs a few milliseconds, shrinking one up to a few seconds.
+ *
+ * **Gotchas**
+ * Dies when the task is refused, and when the world itself fails. State of a module that the program changes goes from
+ * seed to seed: put it into `Simulation.service`.
+ *
+ * **Example** (A hundred seeds)
+ * ```ts import.meta.vitest
+ * import { Connector, Task, Transaction } from "@ergon/core"
+ * import { Simulation } from "@ergon/core/testing"
+ * import { Effect, Schema } from "effect"
+ *
+ * class Orders extends Connector.Source<Orders>()("orders", Schema.Int) {}
+ * class Totals extends Connector.Sink<Totals>()("totals", Schema.Int) {}
+ *
+ * const task = Task.consumer("totals", Orders, ({ payload }) => Effect.succeed(payload * 2)).pipe(
+ *   Task.dispatch(Totals, (order, total) => Transaction.make(`total-${order.id}`, total))
+ * )
+ * const world = [
+ *   Simulation.source(Orders, [Transaction.make("order-1", 1), Transaction.make("order-2", 2)]),
+ *   Simulation.sink(Totals)
+ * ] as const
+ * const report = await Effect.runPromise(Simulation.run(task, { world, seeds: 100 }))
+ * report.transactions // => 200
+ * ```
  *
  * @category running
  * @since 0.1.0
@@ -302,6 +343,11 @@ export const run = <X, const Parts extends ReadonlyArray<Part<unknown>>>(
 /**
  * Runs a task once more under one seed, with everything that it did then: the whole trial, whether its rules held or
  * not.
+ *
+ * **Details**
+ * With `script` exactly these faults happen instead of those of `faults`; with `only` the source begins with these
+ * transactions alone; `inOrder` runs first in, first out, without forced yields and without latency. The message of
+ * `SimulationFailed` says which of them its story takes.
  *
  * @category running
  * @since 0.1.0

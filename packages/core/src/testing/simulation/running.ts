@@ -143,4 +143,6 @@ export class Running {
   }
 }
 
-const turn = (): Promise<void> => new Promise<void>((resume) => void setImmediate(resume))
+/** Lets promises go on. */
+const turn = (): Promise<void> =>
+  new Promise<void>((resume) => void ("setImmediate" in globalThis ? setImmediate(resume) : setTimeout(resume, 0)))

@@ -293,11 +293,5 @@ export const bugs: ReadonlyArray<Bug> = [
     file: engine("loop"),
     from: "    this.signals.ended(item)\n    this.leases.replace",
     to: "    this.leases.replace"
-  },
-  {
-    name: "a fetch that ends after the drain has begun is kept",
-    file: engine("fetch"),
-    from: "const kept = this.stopped ? 0 : Math.min(left, items.length)",
-    to: "const kept = Math.min(left, items.length)"
   }
 ]
