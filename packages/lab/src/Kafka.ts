@@ -69,9 +69,32 @@ export const mock: Effect.Effect<Mock, NotStarted, Scope.Scope> = Effect.gen(fun
 
 const newest: Readonly<Record<string, number>> = { ListOffsets: 3, InitProducerId: 2 }
 
+// Long enough for the other members to have synced.
+const leaderLast = 60
+
+type Ask = (options: unknown, callback: (...answer: ReadonlyArray<unknown>) => void) => void
+
+/** What is called by this symbol of the client, on itself or on what it inherits from. */
+const symbolOf = (client: object, description: string): symbol => {
+  for (let owner: object | null = client; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
+    const found = Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description)
+    if (found !== undefined) return found
+  }
+  throw new Error(`@platformatic/kafka has no ${description} any more`)
+}
+
+/** A member that is in the middle of a join. */
+const isJoining = (client: object): boolean =>
+  "memberId" in client && client.memberId !== null && "isActive" in client &&
+  typeof client.isActive === "function" && client.isActive() === false && "topics" in client &&
+  client.topics instanceof Map && client.topics.size > 0
+
 /**
- * Makes a client of `@platformatic/kafka` ask in versions that the mock speaks: it announces two that it does not. A real
- * broker needs none of this.
+ * Makes a client of `@platformatic/kafka` fit the mock. A real broker needs none of this.
+ *
+ * - It asks in versions that the mock speaks, which announces two that it does not.
+ * - A leader syncs last: the mock completes a rebalance as soon as the leader has synced, and refuses who comes later. A
+ *   leader asks for the metadata once more before it syncs, so a delay there is enough.
  *
  * @category constructors
  * @since 0.1.0
@@ -79,12 +102,17 @@ const newest: Readonly<Record<string, number>> = { ListOffsets: 3, InitProducerI
 export const prepare = async (
   client: { readonly listApis: () => Promise<ReadonlyArray<{ readonly name: string; readonly maxVersion: number }>> }
 ): Promise<void> => {
+  const metadata = symbolOf(client, "plt.kafka.base.metadata")
+  const ask = (Reflect.get(client, metadata) as Ask).bind(client)
+  const delayed: Ask = (options, callback) => {
+    if (isJoining(client)) setTimeout(() => ask(options, callback), leaderLast)
+    else ask(options, callback)
+  }
+  Reflect.set(client, metadata, delayed)
   const versions = await client.listApis()
-  const key = Object.getOwnPropertySymbols(client).find(({ description }) => description === "plt.kafka.base.apis")
-  if (key === undefined) throw new Error("@platformatic/kafka keeps its API versions elsewhere")
   Reflect.set(
     client,
-    key,
+    symbolOf(client, "plt.kafka.base.apis"),
     versions.map((one) => ({ ...one, maxVersion: Math.min(one.maxVersion, newest[one.name] ?? Infinity) }))
   )
 }
