@@ -5,7 +5,7 @@
 import type { Metadata } from "@ergon/core/Transaction"
 import { createHash } from "node:crypto"
 import type { AsyncMessage } from "../client/library.ts"
-import { arrival, type Headers, isReserved, metadataOf, ours } from "./headers.ts"
+import { arrival, type Headers, isReserved, ours } from "./headers.ts"
 
 type Incoming = Pick<AsyncMessage, "exchange" | "routingKey" | "redelivered"> & Partial<AsyncMessage>
 
@@ -47,28 +47,27 @@ export const sentTo = ({ exchange, headers, routingKey }: Incoming) => ({
   routingKey: textOf(headers, ours.routingKey) ?? routingKey
 })
 
-/** Metadata of arrivals: of one address there is one object. */
+/** Metadata of arrivals. Messages that follow each other from one address share one object. */
 export class Arrivals {
-  private readonly known = new Map<string, Metadata>()
-  private last: { readonly key: string; readonly metadata: Metadata } | undefined
+  private queue: string | undefined
+  private exchange = ""
+  private routingKey = ""
+  private metadata: Metadata = {}
 
   of(queue: string, message: Incoming): Metadata {
     const { exchange, routingKey } = message.headers === undefined ? message : sentTo(message)
-    const key = `${queue}\u0000${exchange}\u0000${routingKey}`
-    if (this.last?.key === key) return this.last.metadata
-    const metadata = this.known.get(key) ?? Object.freeze({
+    if (routingKey === this.routingKey && exchange === this.exchange && queue === this.queue) return this.metadata
+    this.queue = queue
+    this.exchange = exchange
+    this.routingKey = routingKey
+    this.metadata = Object.freeze({
       [arrival.queue]: queue,
       [arrival.exchange]: exchange,
       [arrival.routingKey]: routingKey
     })
-    // Routing keys can be as many as messages.
-    if (this.known.size < 1000) this.known.set(key, metadata)
-    this.last = { key, metadata }
-    return metadata
+    return this.metadata
   }
 }
-
-export const metadataOfMessage = (message: Incoming, from: Metadata): Metadata => metadataOf(message.headers, from)
 
 /** The id of a message that has none: the same for every delivery of it. */
 export const digest = (message: Incoming): string => {
