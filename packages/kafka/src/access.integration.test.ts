@@ -3,7 +3,7 @@ import { Kafka as Lab, Program, Services } from "@ergon/lab"
 import { assert, it } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { connect } from "node:net"
+import { connect, createServer as createPlainServer, type Server as NetServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createServer, type Server, type TLSSocket } from "node:tls"
@@ -63,6 +63,45 @@ const secured = (target: number, identity: { readonly key: string; readonly cert
   }))
 }
 
+/** The beginning of a broker: it says which versions it speaks, and that it does not know the password. */
+const refusing = Effect.map(
+  Effect.acquireRelease(
+    Effect.callback<NetServer>((resume) => {
+      const int16 = (...values: ReadonlyArray<number>) =>
+        Buffer.concat(values.map((value) => {
+          const bytes = Buffer.alloc(2)
+          bytes.writeInt16BE(value)
+          return bytes
+        }))
+      const int32 = (value: number) => {
+        const bytes = Buffer.alloc(4)
+        bytes.writeInt32BE(value)
+        return bytes
+      }
+      const text = (value: string) => Buffer.concat([int16(value.length), Buffer.from(value)])
+      const versions = [[17, 1, 1], [18, 0, 1], [36, 0, 0]]
+      const answers: { readonly [api: number]: Buffer } = {
+        17: Buffer.concat([int16(0), int32(1), text("PLAIN")]),
+        18: Buffer.concat([int16(0), int32(versions.length), int16(...versions.flat()), int32(0)]),
+        // SASL_AUTHENTICATION_FAILED
+        36: Buffer.concat([int16(58), text("no such user"), int32(0)])
+      }
+      const server = createPlainServer((socket) => {
+        socket.on("error", () => {}).on("data", (request) => {
+          const answer = Buffer.concat([request.subarray(8, 12), answers[request.readInt16BE(4)] ?? Buffer.alloc(0)])
+          socket.write(Buffer.concat([int32(answer.length), answer]))
+        })
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  ),
+  (server) => {
+    const address = server.address()
+    return typeof address === "object" && address !== null ? address.port : 0
+  }
+)
+
 const queue = (on: Cluster.Options) =>
   Effect.map(
     Layer.build(Kafka.queue(Items, { group: "items", session: "4 seconds" }).pipe(Layer.provide(Cluster.layer(on)))),
@@ -104,6 +143,24 @@ await Services.describe([Lab.needs, openssl], "access", () => {
       for (const reason of [untrusted.sent, untrusted.fetched]) {
         assert.strictEqual(reason?._tag, "Unauthorized")
         assert.match(reason?.message ?? "", /self.signed certificate/)
+      }
+    }).pipe(Effect.scoped), 40_000)
+
+  it.live("with a password that is refused fails at once, and does not tell it", () =>
+    Effect.gen(function*() {
+      const password = "s3cr3t-p4ssw0rd"
+      const port = yield* refusing
+      const { sink, source } = yield* queue({
+        brokers: [`127.0.0.1:${port}`],
+        sasl: { mechanism: "PLAIN", username: "ada", password: Redacted.make(password) }
+      })
+      const sent = yield* Effect.flip(sink.dispatch([Transaction.make("a", 1)]))
+      const fetched = yield* Effect.flip(source.fetch({ max: 1, wait: Duration.seconds(1) }))
+      for (const error of [sent, fetched]) {
+        if (error._tag === "Done") return yield* Effect.die("it came to its end")
+        assert.strictEqual(error.reason._tag, "Unauthorized", error.message)
+        assert.notInclude(JSON.stringify(error), password)
+        assert.notInclude(error.stack ?? "", password)
       }
     }).pipe(Effect.scoped), 40_000)
 

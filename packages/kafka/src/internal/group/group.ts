@@ -16,6 +16,8 @@ import { Session } from "./session.ts"
 import { watchdog } from "./watchdog.ts"
 
 const rest = 500
+// After what cannot pass by itself: credentials that are refused should not be tried twice a second.
+const longRest = 5000
 // How long a commit waits for the end of a rebalance before it says that it could not.
 const patience = 20_000
 
@@ -57,7 +59,7 @@ export class Group {
         this.lastProblem = reason
         this.session = undefined
         this.changed.wake()
-        return Effect.sleep(rest)
+        return Effect.sleep(reason.isRetryable ? rest : longRest)
       })
     return Effect.forever(once.pipe(Effect.catch(failed)))
   }
