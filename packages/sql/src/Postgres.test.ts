@@ -2,6 +2,7 @@ import { Connector, Disposition, Task, Transaction } from "@ergon/core"
 import { Services } from "@ergon/lab"
 import { assert, describe, it } from "@effect/vitest"
 import {
+  Cause,
   Config,
   ConfigProvider,
   Context,
@@ -234,6 +235,24 @@ await Services.describe([Services.postgres], "a PostgreSQL", () => {
         (SELECT count(*)::int FROM results AS r JOIN prices AS p USING (id) WHERE r.xmin::text <> p.xmin::text) AS apart`
       assert.deepInclude(row, { rows: count - 1, done: count - 1, dead: 1, apart: 0 })
     }).pipe(Effect.scoped))
+
+  it.live.each([["", false], [", also in a transaction within", true]] as const)(
+    "a transaction whose session is lost fails with that, and with no defect%s",
+    ([, nested]) =>
+      Effect.gen(function*() {
+        const { sql } = yield* connect({})
+        const admin = yield* connect({})
+        const losing = Effect.gen(function*() {
+          const [row] = yield* sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`
+          yield* admin.sql`SELECT pg_terminate_backend(${row!.pid}::int)`
+          return yield* Effect.eventually(Effect.flip(sql`SELECT 1`)).pipe(Effect.flatMap(Effect.fail))
+        })
+        const exit = yield* Effect.exit(sql.withTransaction(nested ? sql.withTransaction(losing) : losing))
+        assert.isTrue(Exit.isFailure(exit) && !Exit.hasDies(exit))
+        assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "SqlError")
+        assert.deepStrictEqual(yield* sql`SELECT 1 AS one`, [{ one: 1 }])
+      }).pipe(Effect.scoped)
+  )
 
   it.live("takes what is sent inside a transaction only if that commits", () =>
     Effect.gen(function*() {

@@ -46,14 +46,27 @@ export const bounded = <A, R>(
 ): Effect.Effect<A, SqlError, R> =>
   Effect.raceFirst(effect, Effect.flatMap(expiry(millis), () => Effect.fail(silent(operation, millis))))
 
+const ends = /^(ROLLBACK|RELEASE SAVEPOINT)/
+
+/**
+ * What a session had begun ends with it: a transaction that fails because its session was lost fails with that, not with a
+ * ROLLBACK that can't be said any more. One that is not answered costs the session.
+ */
+const rolledBack = (text: string, error: SqlError): Effect.Effect<ReadonlyArray<never>, SqlError> =>
+  error.reason._tag === "ConnectionError" || (text === "ROLLBACK" && error.reason._tag === "StatementTimeoutError")
+    ? Effect.succeed([])
+    : Effect.fail(error)
+
 const connectionOf = (session: PgConnection.PgConnection, timeout: number): Connection => {
   const query = (text: string, params: ReadonlyArray<unknown>, prepare = true) =>
     bounded(session.query(text, params, prepare), timeout)
   const values = (text: string, params: ReadonlyArray<unknown>, prepare = true) =>
     bounded(session.queryValues(text, params, prepare), timeout)
   return {
-    execute: (text, params, transform) =>
-      Effect.map(query(text, params), ({ rows }) => transform === undefined ? rows : transform(rows)),
+    execute: (text, params, transform) => {
+      const rows = Effect.map(query(text, params), ({ rows }) => transform === undefined ? rows : transform(rows))
+      return ends.test(text) ? rows.pipe(Effect.catch((error) => rolledBack(text, error))) : rows
+    },
     executeUnprepared: (text, params, transform) =>
       Effect.map(query(text, params, false), ({ rows }) => transform === undefined ? rows : transform(rows)),
     executeRaw: query,
