@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connector, Items } from "./test/flow.ts"
+import { started } from "./test/server.ts"
 
 await Services.describe([RabbitMq.needs, Services.program("openssl", "apt-get install openssl")], "TLS", () => {
   it.live(
@@ -38,14 +39,17 @@ await Services.describe([RabbitMq.needs, Services.program("openssl", "apt-get in
             ...subject
           ]
         })
-        const port = yield* Port.free
-        yield* RabbitMq.server([
-          `listeners.ssl.default = 127.0.0.1:${port}`,
-          `ssl_options.cacertfile = ${cert}`,
-          `ssl_options.certfile = ${cert}`,
-          `ssl_options.keyfile = ${key}`,
-          "ssl_options.verify = verify_none"
-        ])
+        const port = yield* started(Effect.flatMap(Port.free, (port) =>
+          Effect.as(
+            RabbitMq.server([
+              `listeners.ssl.default = 127.0.0.1:${port}`,
+              `ssl_options.cacertfile = ${cert}`,
+              `ssl_options.certfile = ${cert}`,
+              `ssl_options.keyfile = ${key}`,
+              "ssl_options.verify = verify_none"
+            ]),
+            port
+          )))
         const ca = readFileSync(cert, "utf8")
         const url = Redacted.make(`amqps://guest:guest@localhost:${port}`)
         const context = yield* Layer.build(connector("tls", { port, broker: { hosts: undefined, url, tls: { ca } } }))
