@@ -25,48 +25,58 @@ const fault = (step: Fault["step"], transaction: string, kind: Fault["kind"], va
   value
 })
 
-/** A source that forgets what it has handed over: what is released is confirmed at once. */
-const forgetful: Effect.Effect<SourceStorage> = Effect.map(Clock.Clock, (clock) => {
+/** A queue that counts no deliveries. */
+const queue: Effect.Effect<SourceStorage> = Effect.map(Clock.Clock, (clock) => {
   const store = new Store({
     clock,
     lease: undefined,
     history: 0,
-    countsDeliveries: true,
+    countsDeliveries: false,
     delaysRequeues: true,
-    buriesDeadLetters: true,
+    buriesDeadLetters: false,
     end: false,
     key: undefined,
     malformed: undefined
   })
   return {
     enqueue: (transactions) => Effect.sync(() => store.offer(transactions)),
-    open: Effect.map(connect(store), ({ source }): Connector.SourceService => ({
-      format: source.format,
-      capabilities: { ...source.capabilities, settlement: "none", deliveries: "engine", deadLetter: "none" },
-      fetch: (request) =>
-        Effect.tap(
-          source.fetch(request),
-          (deliveries) =>
-            Effect.ignore(source.settle(deliveries.map((one) => Disposition.settlement(one, Disposition.ack))))
-        ),
-      settle: () => Effect.void
-    }))
+    open: Effect.map(connect(store), ({ source }) => source)
   }
 })
+
+/** A source that forgets what it has handed over: what is released is confirmed at once. */
+const forgetful: Effect.Effect<SourceStorage> = Effect.map(queue, ({ enqueue, open }) => ({
+  enqueue,
+  open: Effect.map(open, (source): Connector.SourceService => ({
+    format: source.format,
+    capabilities: { ...source.capabilities, settlement: "none" },
+    fetch: (request) =>
+      Effect.tap(
+        source.fetch(request),
+        (deliveries) =>
+          Effect.ignore(source.settle(deliveries.map((one) => Disposition.settlement(one, Disposition.ack))))
+      ),
+    settle: () => Effect.void
+  }))
+}))
 
 describe("found by the simulator", () => {
   it.live("what was fetched beside a surplus is kept, also where a release is confirmed at once", () =>
     Effect.gen(function*() {
-      const processed: Array<string> = []
+      let processed: Array<string> = []
       const task = Task.consumer("surplus", Numbers, ({ id }) => Effect.sync(() => processed.push(id))).pipe(
         Task.discardFailures,
         Task.policy({ loop: { limit: 2, concurrency: 2 } })
       )
       const world = [Simulation.sourceFrom(Numbers, forgetful, numbers)] as const
       const script = [fault("fetch", "", "surplus", 1)]
-      const trial = yield* Simulation.replay(task, 1, { world, script, inOrder: true })
-      assert.isUndefined(trial.violation, trial.violation?.text)
-      assert.deepStrictEqual(processed, ["t1", "t2"])
+      // In some of them the fetch takes its time.
+      for (let seed = 1; seed <= 20; seed++) {
+        processed = []
+        const trial = yield* Simulation.replay(task, seed, { world, script })
+        assert.isUndefined(trial.violation, trial.violation?.text)
+        assert.deepStrictEqual(processed.toSorted(), ["t1", "t2"])
+      }
     }))
 
   it.live("a run ends after a dispatch that was given up and can't be interrupted", () =>
@@ -121,15 +131,17 @@ describe("found by the simulator", () => {
           Task.deadLetter(Dead),
           Task.policy({ loop: { concurrency: 2 }, transaction: { maxDeliveries: 4 } })
         )
-      const plain = { deliveries: "engine", deadLetter: "none" } as const
-      const world = [Simulation.source(Numbers, numbers.slice(0, 1), plain), ...places] as const
-      // The answer to each settlement is late, and the transaction is handed over before it.
-      const late = Array.from({ length: 40 }, (_, delivery): Fault => ({
-        ...fault("settle", "t1", "failsAfter"),
-        delivery
+      // What is requeued is handed over again before the source has answered.
+      const answering = Effect.map(queue, ({ enqueue, open }): SourceStorage => ({
+        enqueue,
+        open: Effect.map(open, (source) => ({
+          ...source,
+          settle: (settlements) => Effect.andThen(source.settle(settlements), Effect.sleep("1 second"))
+        }))
       }))
-      const trial = yield* Simulation.replay(task, 1, { world, script: late, inOrder: true })
+      const world = [Simulation.sourceFrom(Numbers, answering, numbers.slice(0, 1)), ...places] as const
+      const trial = yield* Simulation.replay(task, 1, { world, script: [], inOrder: true })
       assert.isUndefined(trial.violation, trial.violation?.text)
-      assert.isAtMost(calls, 7)
+      assert.isAtMost(calls, 6)
     }))
 })
