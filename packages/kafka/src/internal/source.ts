@@ -32,6 +32,10 @@ const failWith = (reason: Reason.Reason) => Effect.fail(new ConnectorError.Fetch
 const closed = new Reason.InvalidRequest({ message: "the connector is closed" })
 const nothing: Effect.Effect<ReadonlyArray<Delivery.Delivery>> = Effect.succeed([])
 
+/** What will not pass while somebody waits. Of what nobody knows anything about, a new session may be the end. */
+const isHopeless = (reason: Reason.Reason): boolean =>
+  !reason.isRetryable && reason._tag !== "LeaseLost" && reason._tag !== "Unknown"
+
 const fetch = (
   group: Group,
   max: number,
@@ -45,7 +49,7 @@ const fetch = (
       const deliveries = group.take(max)
       if (deliveries.length > 0) return Effect.succeed(deliveries)
       const { problem } = group
-      if (problem !== undefined && !problem.isRetryable && problem._tag !== "LeaseLost") return failWith(problem)
+      if (problem !== undefined && isHopeless(problem)) return failWith(problem)
       const left = until - now()
       if (left > 0) return Effect.andThen(pause(left), look)
       if (problem === undefined && wait > 0) return nothing

@@ -9,6 +9,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Clients } from "../client/clients.ts"
+import { reasonOf } from "../client/reason.ts"
 import type { SourceSettings } from "../settings/source.ts"
 import { Signal } from "../signal.ts"
 import { type Partition, Place } from "./partition.ts"
@@ -61,7 +62,9 @@ export class Group {
         this.changed.wake()
         return Effect.sleep(reason.isRetryable ? rest : longRest)
       })
-    return Effect.forever(once.pipe(Effect.catch(failed)))
+    // A defect of the client is no end either.
+    const defect = (defect: unknown) => failed(reasonOf("the client failed", defect))
+    return Effect.forever(once.pipe(Effect.catch(failed), Effect.catchDefect(defect)))
   }
 
   private tell(message: string): Effect.Effect<void> {

@@ -50,6 +50,10 @@ const silence = (session: Session, now: number): string | undefined => {
   }
   if (session.state !== "stable") return undefined
   if (now - session.beatAt > timeout) return `the group has not answered a heartbeat for ${now - session.beatAt} ms`
+  const unknown = [...session.partitions.values()].find(({ offsets }) => offsets === undefined)
+  if (unknown !== undefined && now - session.since > timeout) {
+    return `nobody says where ${unknown.name} begins, for ${now - session.since} ms`
+  }
   const asks = !session.isFull &&
     [...session.partitions.values()].some(({ buffered, offsets }) => offsets !== undefined && buffered === 0)
   if (asks && now - session.fetchedAt > Math.max(timeout, 3 * session.settings.maxWait)) {
