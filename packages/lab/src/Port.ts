@@ -6,19 +6,28 @@
 import * as Effect from "effect/Effect"
 import { connect, createServer } from "node:net"
 
+// Below the ports that systems give to outgoing connections, which could take one before its server starts.
+const lowest = 10_240
+const highest = 32_000
+
+const listens = (port: number): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
+  })
+
 /**
  * A port that nobody listened on a moment ago.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const free: Effect.Effect<number> = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
+export const free: Effect.Effect<number> = Effect.gen(function*() {
+  while (true) {
+    const port = lowest + Math.floor(Math.random() * (highest - lowest))
+    if (yield* listens(port)) return port
+  }
 })
 
 /**
