@@ -1,12 +1,13 @@
 // What the simulator has found in the engine, each as the smallest script of it.
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
-import { Connector, Disposition, Task, Transaction } from "../index.ts"
+import { Connector, Decision, Disposition, Task, Transaction } from "../index.ts"
 import { connect } from "../internal/memory/connect.ts"
 import { Store } from "../internal/memory/store.ts"
 import type { SourceStorage } from "./Harness.ts"
 import * as Simulation from "./Simulation.ts"
 import type { Fault } from "./SimulationFault.ts"
+import * as WatermarkSource from "./WatermarkSource.ts"
 
 class Numbers extends Connector.Source<Numbers>()("numbers", Schema.Int) {}
 class Doubles extends Connector.Sink<Doubles>()("doubles", Schema.Int) {}
@@ -143,5 +144,28 @@ describe("found by the simulator", () => {
       const trial = yield* Simulation.replay(task, 1, { world, script: [], inOrder: true })
       assert.isUndefined(trial.violation, trial.violation?.text)
       assert.isAtMost(calls, 6)
+    }))
+
+  it.live("a drain gives everything back before the first that is confirmed at once can end the run", () =>
+    Effect.gen(function*() {
+      const log = Effect.map(WatermarkSource.make(), ({ append, connect, revokeAll }): SourceStorage => ({
+        enqueue: (transactions) => append(0, transactions),
+        open: connect,
+        cut: revokeAll
+      }))
+      let calls = 0
+      const task = Task.consumer("drained", Numbers, () =>
+        Effect.andThen(
+          Effect.sleep("40 millis"),
+          Effect.suspend(() => ++calls === 1 ? Effect.fail("fatal") : Effect.void)
+        )).pipe(
+          Task.decide(() => Decision.abort),
+          Task.deadLetter(Dead),
+          Task.policy({ loop: { concurrency: 4, ordering: "byKey", streaming: true } })
+        )
+      const world = [Simulation.sourceFrom(Numbers, log, numbers), ...places] as const
+      const script = [fault("deliver", "t1", "leaseLost", 1)]
+      const trial = yield* Simulation.replay(task, 1, { world, script, inOrder: true })
+      assert.isUndefined(trial.violation, trial.violation?.text)
     }))
 })
