@@ -14,6 +14,7 @@ import {
   StatementTimeoutError
 } from "../effectSql.ts"
 import type { Driver } from "./driver.ts"
+import { reasonOf } from "./reason.ts"
 
 /** What the sessions of one database have in common; times are milliseconds. */
 export interface Settings {
@@ -52,10 +53,12 @@ const ends = /^(ROLLBACK|RELEASE SAVEPOINT)/
  * What a session had begun ends with it: a transaction that fails because its session was lost fails with that, not with a
  * ROLLBACK that can't be said any more. One that is not answered costs the session.
  */
-const rolledBack = (text: string, error: SqlError): Effect.Effect<ReadonlyArray<never>, SqlError> =>
-  error.reason._tag === "ConnectionError" || (text === "ROLLBACK" && error.reason._tag === "StatementTimeoutError")
+const rolledBack = (text: string, error: SqlError): Effect.Effect<ReadonlyArray<never>, SqlError> => {
+  const { _tag } = reasonOf(error)
+  return _tag === "ConnectionLost" || (text === "ROLLBACK" && _tag === "Timeout")
     ? Effect.succeed([])
     : Effect.fail(error)
+}
 
 const connectionOf = (session: PgConnection.PgConnection, timeout: number): Connection => {
   const query = (text: string, params: ReadonlyArray<unknown>, prepare = true) =>
