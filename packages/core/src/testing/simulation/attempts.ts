@@ -44,7 +44,9 @@ export const follows = (watch: Watch, one: Handover): void => {
   if (one.scopes > 0) watch.broken("a scope ends with its attempt", one, "begun again before its scope had closed")
   // What the engine holds for later comes again in the same delivery: its attempts begin anew.
   if (last === undefined || watch.local) return
-  if (last.succeeded) return watch.broken("processed once", one, "processed again though it had succeeded")
+  // What a program leaves behind is part of its attempt, and may outlast its timeout.
+  const timedOut = watch.now() - one.attemptAt >= watch.facts.process.timeout
+  if (last.succeeded && !timedOut) return watch.broken("processed once", one, "processed again though it had succeeded")
   if (one.hooks > 0) return watch.broken("processed once", one, "processed again after its exception step")
   if (last.defect && !last.typed) return watch.broken("a defect is not retried", one, "tried again after a defect")
   const { retry } = watch.facts.process

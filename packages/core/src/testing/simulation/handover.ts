@@ -43,6 +43,8 @@ export interface Handover {
   key: string | undefined
   begun: number | undefined
   attempts: number
+  // When the newest attempt began.
+  attemptAt: number
   runs: number
   active: number
   scopes: number
@@ -83,6 +85,7 @@ export const make = (
   key: undefined,
   begun: undefined,
   attempts: 0,
+  attemptAt: 0,
   runs: 0,
   active: 0,
   scopes: 0,

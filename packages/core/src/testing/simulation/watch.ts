@@ -186,6 +186,7 @@ export class Watch {
     if (one.runs > this.facts.maxDeliveries + 1) {
       this.broken("maxDeliveries", one, `processed in ${one.runs} deliveries`)
     }
+    one.attemptAt = this.now()
     one.succeeded = false
     one.successDone = false
     one.successes = 0
