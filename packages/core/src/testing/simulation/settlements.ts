@@ -167,6 +167,6 @@ export const ended = (watch: Watch, one: Handover, kind: string): void => {
 }
 
 const lostOrUncertain = (watch: Watch, one: Handover): boolean =>
-  one.toldLost !== undefined || one.uncertain || one.lostAt < Infinity || stopping(watch) ||
+  one.toldLost !== undefined || one.uncertain || watch.extendsBadly || one.lostAt < Infinity || stopping(watch) ||
   watch.time.now >= one.leaseUntil || (!watch.exact && watch.capabilities.lease !== undefined) ||
   watch.capabilities.settlement === "watermark"
