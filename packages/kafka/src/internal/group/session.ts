@@ -11,8 +11,8 @@
  * - A partition that this member has before and after a rebalance was nobody else's meanwhile, as long as the group knows
  *   it by the same member id: it stays as it is, with all that is in flight. Every other one is lost.
  * - Three client objects, each with connections of its own: the member joins and beats, which may block; the fetcher
- *   waits for messages; the committer commits with the member id and the generation of what is to be committed, and never
- *   joins, so that nothing is committed for a partition that has gone.
+ *   waits for messages; the committer asks for offsets and commits, with the member id and the generation of what is to be
+ *   committed, and never joins, so that nothing is committed for a partition that has gone.
  */
 import { Reason } from "@ergon/core"
 import * as Data from "effect/Data"
@@ -63,7 +63,6 @@ export class Session {
   problem: Reason.Reason | undefined
   private readonly options: SessionOptions
   private readonly member: RawConsumer
-  private readonly fetcher: RawConsumer
   private readonly committer: RawConsumer
   private memberId: string | null = null
   private generation = 0
@@ -71,13 +70,11 @@ export class Session {
   private constructor(
     options: SessionOptions,
     member: RawConsumer,
-    fetcher: RawConsumer,
     committer: RawConsumer
   ) {
     this.options = options
     this.settings = options.settings
     this.member = member
-    this.fetcher = fetcher
     this.committer = committer
   }
 
@@ -101,7 +98,7 @@ export class Session {
         joins: true
       })
       member.topics.trackAll(...topics)
-      const session = new Session(options, member, fetcher, committer)
+      const session = new Session(options, member, committer)
       yield* Effect.addFinalizer(() => Effect.sync(() => session.end(closing)))
       const run = Effect.runForkWith(yield* Effect.context<never>())
       session.listen((effect) => run(effect))
@@ -185,7 +182,7 @@ export class Session {
     const asked = ask(`looking for the ${at} offsets`, () => {
       const only: Record<string, Array<number>> = {}
       for (const { index, topic } of partitions ?? []) (only[topic] ??= []).push(index)
-      return this.fetcher.listOffsets({
+      return this.committer.listOffsets({
         topics: partitions === undefined ? [...this.settings.topics] : Object.keys(only),
         ...partitions === undefined ? {} : { partitions: only },
         isolationLevel: isolationOf(this.settings),
