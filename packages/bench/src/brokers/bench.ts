@@ -24,13 +24,13 @@ const race = async (
   const rates = new Map<string, Array<Rates>>()
   const contenders = await system.contenders()
   try {
+    // The first round warms up.
     for (let round = -1; round < rounds; round++) {
-      const size = round === -1 ? Math.ceil(count / 10) : count
       for (const contender of contenders) {
         globalThis.gc?.()
-        const publish = size * 1000 / await contender.publish(size)
+        const publish = count * 1000 / await contender.publish(count)
         globalThis.gc?.()
-        const consume = size * 1000 / await contender.consume(size)
+        const consume = count * 1000 / await contender.consume(count)
         if (round === -1) continue
         const of = rates.get(contender.name) ?? []
         of.push({ publish, consume })
@@ -78,7 +78,7 @@ const calm = async (system: System, rate: number): Promise<ReadonlyArray<Row>> =
 
 export const brokers = async (quick: boolean): Promise<boolean> => {
   const count = quick ? 5_000 : 50_000
-  const rounds = quick ? 3 : 5
+  const rounds = 5
   const rows: Array<Row> = []
   const goals: Array<Goal> = []
   const shown: Array<Bar> = []
