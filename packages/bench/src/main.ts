@@ -2,6 +2,7 @@
  * `npm run bench -- NAME [--quick]`: runs one benchmark, or lists them.
  */
 import { brokers } from "./brokers/bench.ts"
+import { scale } from "./brokers/scale.ts"
 import { collector } from "./collector/bench.ts"
 import { engine } from "./engine/bench.ts"
 import { simulation } from "./simulation/bench.ts"
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = 
   brokers,
   collector,
   engine,
+  scale,
   simulation,
   sqlite,
   telemetry,

@@ -37,8 +37,7 @@ const renewed = async (make: () => Promise<Contender>): Promise<Contender> => {
 export const kafka = (port: number): System => {
   const broker = `127.0.0.1:${port}`
   let topics = 0
-  const ours = () => {
-    const topic = `ergon-${process.pid}-${topics++}`
+  const ours = (topic: string) => {
     const cluster = Cluster.layer({
       brokers: [broker],
       autocreateTopics: true,
@@ -47,13 +46,14 @@ export const kafka = (port: number): System => {
     const key = ({ id }: { readonly id: string }) => `k-${numberOf(id) % 256}`
     const layer = Layer.provide(Kafka.queue(Queued, { topic, group: topic, key }), cluster)
     const sent = Layer.provide(Kafka.sink(Sent, { topic, key }), cluster)
-    return Promise.resolve(ergon(layer, sent, () => Promise.resolve()))
+    return ergon(layer, sent, () => Promise.resolve())
   }
   return {
     name: "Kafka (mock)",
+    ours,
     contenders: async () => [
       await renewed(() => bare(broker, `bare-${process.pid}-${topics++}`)),
-      await renewed(ours)
+      await renewed(() => Promise.resolve(ours(`ergon-${process.pid}-${topics++}`)))
     ],
     asked: undefined,
     goals: { "bare @platformatic/kafka": 0.7 }

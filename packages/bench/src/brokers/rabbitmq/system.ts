@@ -8,22 +8,20 @@ import { bare } from "./bare.ts"
 /** A RabbitMQ that runs on this port, with its guest. */
 export const rabbitmq = (port: number): System => {
   const url = `amqp://guest:guest@127.0.0.1:${port}`
+  const ours = (queue: string) => {
+    const broker = Broker.layer({ url })
+    const layer = Layer.provide(Amqp.queue(Queued, { queue, declare: true }), broker)
+    const sent = Layer.provide(Amqp.sink(Sent, { queue, declare: true }), broker)
+    return ergon(layer, sent, async () => {
+      const connection = new Connection(url)
+      await connection.queueDelete(queue)
+      await connection.close()
+    })
+  }
   return {
     name: "RabbitMQ",
-    contenders: async () => {
-      const queue = `bench-ergon-${process.pid}`
-      const broker = Broker.layer({ url })
-      const layer = Layer.provide(Amqp.queue(Queued, { queue, declare: true }), broker)
-      const sent = Layer.provide(Amqp.sink(Sent, { queue, declare: true }), broker)
-      return [
-        await bare(url, `bench-bare-${process.pid}`),
-        ergon(layer, sent, async () => {
-          const connection = new Connection(url)
-          await connection.queueDelete(queue)
-          await connection.close()
-        })
-      ]
-    },
+    ours,
+    contenders: async () => [await bare(url, `bench-bare-${process.pid}`), ours(`bench-ergon-${process.pid}`)],
     // It pushes: an idle consumer asks nothing but heartbeats.
     asked: undefined,
     goals: { "bare rabbitmq-client": 0.85 }

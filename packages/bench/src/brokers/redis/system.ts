@@ -18,23 +18,24 @@ export const redis = (port: number): System => {
       await client.close()
     }
   }
+  const ours = (stream: string) => {
+    const client = RedisClient.layer({ host: "127.0.0.1", port })
+    const layer = Layer.provide(Redis.queue(Queued, { stream }), client)
+    const sent = Layer.provide(Redis.sink(Sent, { stream }), client)
+    return ergon(layer, sent, async () => {
+      const keys = await command("KEYS", `*${stream}*`)
+      if (Array.isArray(keys) && keys.length > 0) await command("DEL", ...keys.map(String))
+    })
+  }
   return {
     name: "Redis Streams",
-    contenders: async () => {
-      const stream = `bench-ergon-${process.pid}`
-      const client = RedisClient.layer({ host: "127.0.0.1", port })
-      const layer = Layer.provide(Redis.queue(Queued, { stream }), client)
-      const sent = Layer.provide(Redis.sink(Sent, { stream }), client)
-      return [
-        await bare(url, `bench-bare-${process.pid}`),
-        ergon(layer, sent, async () => {
-          const keys = await command("KEYS", `*${stream}*`)
-          if (Array.isArray(keys) && keys.length > 0) await command("DEL", ...keys.map(String))
-        }),
-        bullmq(port, "best"),
-        bullmq(port, "default")
-      ]
-    },
+    ours,
+    contenders: async () => [
+      await bare(url, `bench-bare-${process.pid}`),
+      ours(`bench-ergon-${process.pid}`),
+      bullmq(port, "best"),
+      bullmq(port, "default")
+    ],
     asked: async () => Number(/total_commands_processed:(\d+)/.exec(String(await command("INFO", "stats")))?.[1]),
     goals: { "bare redis": 0.5, "BullMQ, concurrency 64": 5 }
   }
