@@ -2,7 +2,8 @@
 import { createClient } from "redis"
 import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
 
-const batch = 4 * concurrency
+// What Ergon has at once: as many as run, and as many again fetched ahead.
+const batch = 2 * concurrency
 const group = "bench"
 
 interface Stream {
