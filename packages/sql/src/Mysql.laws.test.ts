@@ -16,7 +16,7 @@ const inDatabase = (keyed: boolean, script: typeof Script.Type) =>
   Effect.scoped(Effect.flatMap(databaseOf, (database) => check(timed(database), keyed, script)))
 
 await Services.describe([Services.mariadb], "two processes at one queue of MariaDB, under any script", () => {
-  describe.each([["", false, 25], [", ordered by key", true, 40]] as const)("of calls%s", (_, keyed, runs) => {
+  describe.each([["", false, 25]] as const)("of calls%s", (_, keyed, runs) => {
     it.effect.prop("are one simple queue", [Script], ([script]) => inDatabase(keyed, script), {
       arbitrary: { runs, size: 40 },
       timeout: 120_000
