@@ -3,7 +3,7 @@ import { Services } from "@ergon/lab"
 import { Effect, Layer } from "effect"
 import { Database, Postgres } from "./index.ts"
 import { schemaOf, server } from "./test/postgres.ts"
-import { check, Script } from "./test/scripts.ts"
+import { again, check, namedTwice, Script } from "./test/scripts.ts"
 
 /** The time of the test, whatever the server thinks. */
 const timed = (options: Postgres.Options) =>
@@ -21,5 +21,7 @@ await Services.describe([Services.postgres], "two processes at one queue of Post
       arbitrary: { runs, size: 40 },
       timeout: 120_000
     })
+    it.effect("keep the order of a batch with an id whose retention is over", () => inSchema(keyed, again))
+    it.effect("put back once a dead letter that is named twice", () => inSchema(keyed, namedTwice))
   })
 })

@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { database, filename } from "./test/queues.ts"
-import { check, Script } from "./test/scripts.ts"
+import { again, check, namedTwice, Script } from "./test/scripts.ts"
 
 const inFile = (keyed: boolean, script: typeof Script.Type) =>
   Effect.scoped(Effect.flatMap(filename, (file) => check(database(file), keyed, script)))
@@ -15,4 +15,12 @@ describe("two processes at one queue, under any script of calls and any passing 
     arbitrary: { runs: 100, size: 40 },
     timeout: 60_000
   })
+  it.effect.each([false, true])(
+    "keep the order of a batch with an id whose retention is over (by key: %s)",
+    (keyed) => inFile(keyed, again)
+  )
+  it.effect.each([false, true])(
+    "put back once a dead letter that is named twice (by key: %s)",
+    (keyed) => inFile(keyed, namedTwice)
+  )
 })

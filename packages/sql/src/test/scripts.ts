@@ -36,6 +36,28 @@ export const Script = Schema.Array(Schema.Struct({ process: small(0, 1), step: S
   Schema.isMaxLength(80)
 )
 
+/** An id whose retention is over is enqueued again between others: the batch keeps its order. */
+export const again: typeof Script.Type = [
+  { process: 0, step: { _tag: "Enqueue", ids: [9], priority: 0, delay: 0 } },
+  { process: 0, step: { _tag: "Fetch", max: 1 } },
+  { process: 0, step: { _tag: "Settle", which: [0], as: "Ack" } },
+  { process: 1, step: { _tag: "Pass", ticks: 12 } },
+  { process: 1, step: { _tag: "Pass", ticks: 6 } },
+  // Of one key: 5, 9 and 1.
+  { process: 1, step: { _tag: "Enqueue", ids: [5, 9, 10, 1, 5], priority: -1, delay: 0 } },
+  { process: 0, step: { _tag: "Fetch", max: 1 } },
+  { process: 0, step: { _tag: "Settle", which: [0], as: "Ack" } },
+  { process: 1, step: { _tag: "Fetch", max: 3 } }
+]
+
+/** A dead letter that is named twice is one. */
+export const namedTwice: typeof Script.Type = [
+  { process: 0, step: { _tag: "Enqueue", ids: [9], priority: 0, delay: 0 } },
+  { process: 1, step: { _tag: "Fetch", max: 1 } },
+  { process: 1, step: { _tag: "Settle", which: [0], as: "DeadLetter" } },
+  { process: 0, step: { _tag: "Redrive", which: [9, 9] } }
+]
+
 const dispositions = {
   Ack: Disposition.ack,
   Requeue: Disposition.requeue(),

@@ -58,6 +58,9 @@ export const make = (table: string, { collation }: Flavor) => {
       `INSERT INTO ${q} (id, state, priority, since, until, \`key\`, payload, metadata)
         VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}
         ON DUPLICATE KEY UPDATE seq = seq`,
+    // Locks nothing: who enqueues does not wait for what is in flight.
+    anyExpired: `SELECT 1 FROM ${ids(collation)} STRAIGHT_JOIN ${q} AS q ON q.id = i.id
+      WHERE q.state = 'done' AND q.until <= ? LIMIT 1`,
     forgetExpired: `DELETE q FROM ${ids(collation)} STRAIGHT_JOIN ${q} AS q ON q.id = i.id
       WHERE q.state = 'done' AND q.until <= ?`,
     forgetEnded: `DELETE q FROM ${

@@ -1,8 +1,9 @@
 /**
  * The table of a queue in MariaDB and MySQL.
  *
- * A claim is a transaction: it locks ready rows that nobody else has locked, then leases them. What enqueueing finds to
- * be there already is looked at only then: the first statement is the usual one.
+ * A claim is a transaction: it locks ready rows that nobody else has locked, then leases them. What enqueueing one
+ * message finds to be there already is looked at only then; of several, ids whose retention is over are forgotten first,
+ * so that the batch keeps its order.
  */
 import * as Effect from "effect/Effect"
 import type { Client, SqlError } from "../effectSql.ts"
@@ -79,14 +80,19 @@ const open = (sql: Client.SqlClient, table: string, flavor: Flavor): QueueTable 
 
   return {
     mostRows,
-    enqueue: (rows, now) =>
-      Effect.flatMap(insert(rows, now), (added) =>
+    enqueue: (rows, now) => {
+      const forget = run(statements.forgetExpired, [idsOf(rows), now])
+      const add = Effect.flatMap(insert(rows, now), (added) =>
         added === rows.length
           ? Effect.void
-          : Effect.flatMap(
-            run(statements.forgetExpired, [idsOf(rows), now]),
-            (forgotten) => forgotten === 0 ? Effect.void : Effect.asVoid(insert(rows, now))
-          )),
+          : Effect.flatMap(forget, (forgotten) => forgotten === 0 ? Effect.void : Effect.asVoid(insert(rows, now))))
+      if (rows.length === 1) return add
+      // What is forgotten only after the first INSERT would come behind the others of its batch.
+      return Effect.flatMap(
+        query(statements.anyExpired, [idsOf(rows), now]),
+        (expired) => expired.length === 0 ? add : Effect.andThen(forget, add)
+      )
+    },
     takeBack: (rows, now) =>
       atomically(sql, Effect.asVoid(Effect.andThen(run(statements.forgetEnded, [idsOf(rows)]), insert(rows, now)))),
     lockKeys: (keys) => {

@@ -70,7 +70,11 @@ export const lettersOf = (
     },
     find: (id) => Effect.map(whileOpen(store.lettersOf(id)), (rows) => rows.map(stored)),
     remove: (keys) => Effect.uninterruptible(whileOpen(store.removeLetters(keys.map(pairOf)))),
+    // A letter that is named twice is one.
     putBack: (keys) =>
-      Effect.map(Effect.uninterruptible(whileOpen(store.putBack(keys.map(pairOf)))), (pairs) => pairs.map(textOf))
+      Effect.map(
+        Effect.uninterruptible(whileOpen(store.putBack(Array.from(new Set(keys), pairOf)))),
+        (pairs) => pairs.map(textOf)
+      )
   }
 }
