@@ -19,6 +19,7 @@ import type { PgConnection } from "@effect/sql-pg"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
@@ -139,7 +140,7 @@ export const openListener = (
       return yield* Effect.raceFirst(hear, Effect.forever(Effect.andThen(Effect.sleep(watch), check)))
     }))
 
-    yield* Effect.forkScoped(Effect.andThen(
+    const listening = yield* Effect.forkDetach(Effect.andThen(
       wanted.await,
       Effect.forever(
         Effect.flatMap(Effect.flip(listen), (error) => {
@@ -157,5 +158,12 @@ export const openListener = (
         })
       )
     ))
+    // A silent server may keep a session from ending: who closes does not wait for it.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(
+        Effect.sync(() => listening.interruptUnsafe()),
+        Effect.timeoutOption(Effect.interruptible(Fiber.await(listening)), lastWords)
+      )
+    )
     return changes
   })
