@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { MissingClient } from "@ergon/core"
 import * as Config from "effect/Config"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,7 +17,6 @@ import { Link } from "./internal/client/link.ts"
 import { Publisher } from "./internal/client/publisher.ts"
 import { Locks } from "./internal/letters/lock.ts"
 import { brokerSettings } from "./internal/settings/broker.ts"
-import type { MissingClient } from "./MissingClient.ts"
 import type { SetupError } from "./SetupError.ts"
 
 /**
@@ -88,7 +88,9 @@ export class Broker extends Context.Service<Broker, {
   readonly patience: number
 }>()("@ergon/amqp/Broker") {}
 
-const make = (options: Options): Effect.Effect<Broker["Service"], SetupError | MissingClient, Scope.Scope> =>
+const make = (
+  options: Options
+): Effect.Effect<Broker["Service"], SetupError | MissingClient.MissingClient, Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* brokerSettings(options)
     const loaded = yield* library
@@ -128,7 +130,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], SetupError | M
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<Broker, SetupError | MissingClient> =>
+export const layer = (options: Options = {}): Layer.Layer<Broker, SetupError | MissingClient.MissingClient> =>
   Layer.effect(Broker, make(options))
 
 /**
@@ -147,5 +149,5 @@ export const layer = (options: Options = {}): Layer.Layer<Broker, SetupError | M
  */
 export const layerConfig = (
   config: Config.Wrap<Options>
-): Layer.Layer<Broker, SetupError | MissingClient | Config.ConfigError> =>
+): Layer.Layer<Broker, SetupError | MissingClient.MissingClient | Config.ConfigError> =>
   Layer.effect(Broker, Effect.flatMap(Config.unwrap(config), make))

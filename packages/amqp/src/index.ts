@@ -5,5 +5,4 @@
  */
 export * as Amqp from "./Amqp.ts"
 export * as Broker from "./Broker.ts"
-export * as MissingClient from "./MissingClient.ts"
 export * as SetupError from "./SetupError.ts"

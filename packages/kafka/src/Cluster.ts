@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type { MissingClient } from "@ergon/core"
 import type * as Platformatic from "@platformatic/kafka"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -17,7 +18,6 @@ import type * as Redacted from "effect/Redacted"
 import { Clients } from "./internal/client/clients.ts"
 import { library } from "./internal/client/library.ts"
 import { clusterSettings } from "./internal/settings/cluster.ts"
-import type { MissingClient } from "./MissingClient.ts"
 import type { SetupError } from "./SetupError.ts"
 
 /**
@@ -119,7 +119,7 @@ export class Cluster extends Context.Service<Cluster, { readonly clients: Client
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Cluster, SetupError | MissingClient> =>
+export const layer = (options: Options): Layer.Layer<Cluster, SetupError | MissingClient.MissingClient> =>
   Layer.effect(
     Cluster,
     Effect.gen(function*() {
@@ -177,5 +177,5 @@ export const config: Config.Config<Options> = Config.all({
  */
 export const layerConfig = (
   from: Config.Wrap<Options> = config
-): Layer.Layer<Cluster, SetupError | MissingClient | Config.ConfigError> =>
+): Layer.Layer<Cluster, SetupError | MissingClient.MissingClient | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(from), layer))

@@ -5,5 +5,4 @@
  */
 export * as Cluster from "./Cluster.ts"
 export * as Kafka from "./Kafka.ts"
-export * as MissingClient from "./MissingClient.ts"
 export * as SetupError from "./SetupError.ts"

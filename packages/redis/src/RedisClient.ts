@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { MissingClient } from "@ergon/core"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -14,7 +15,6 @@ import { Connection } from "./internal/client/connection.ts"
 import { configFields, readSettings, type Settings } from "./internal/client/settings.ts"
 import { loadClient, opener } from "./internal/client/wire.ts"
 import { type Given, givenInCode, givenInConfig, orFail } from "./internal/fields.ts"
-import type { MissingClient } from "./MissingClient.ts"
 import type { RedisError } from "./RedisError.ts"
 import type { SetupError } from "./SetupError.ts"
 
@@ -93,7 +93,7 @@ const acquirer = (settings: Settings) => {
   )
 }
 
-const open = (settings: Settings): Effect.Effect<RedisClient["Service"], MissingClient, Scope.Scope> =>
+const open = (settings: Settings): Effect.Effect<RedisClient["Service"], MissingClient.MissingClient, Scope.Scope> =>
   Effect.gen(function*() {
     yield* loadClient
     const acquire = acquirer(settings)
@@ -128,13 +128,15 @@ const open = (settings: Settings): Effect.Effect<RedisClient["Service"], Missing
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<RedisClient, SetupError | MissingClient> =>
+export const layer = (options: Options = {}): Layer.Layer<RedisClient, SetupError | MissingClient.MissingClient> =>
   Layer.effect(
     RedisClient,
     Effect.suspend(() => connect(givenInCode(options)))
   )
 
-const connect = (given: Given): Effect.Effect<RedisClient["Service"], SetupError | MissingClient, Scope.Scope> => {
+const connect = (
+  given: Given
+): Effect.Effect<RedisClient["Service"], SetupError | MissingClient.MissingClient, Scope.Scope> => {
   const problems: Array<string> = []
   const settings = readSettings(given, problems)
   return Effect.flatMap(orFail("the connection to Redis", problems, () => settings), open)
@@ -169,5 +171,5 @@ const connect = (given: Given): Effect.Effect<RedisClient["Service"], SetupError
  */
 export const layerConfig = (
   config: string | Config.Wrap<Options> = "REDIS"
-): Layer.Layer<RedisClient, SetupError | MissingClient | Config.ConfigError> =>
+): Layer.Layer<RedisClient, SetupError | MissingClient.MissingClient | Config.ConfigError> =>
   Layer.effect(RedisClient, Effect.flatMap(givenInConfig(configFields, config), connect))

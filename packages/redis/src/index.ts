@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-export * as MissingClient from "./MissingClient.ts"
 export * as Redis from "./Redis.ts"
 export * as RedisClient from "./RedisClient.ts"
 export * as RedisError from "./RedisError.ts"

@@ -64,7 +64,7 @@ describe("options", () => {
 
   it.live("without the client say what to install", () =>
     Effect.gen(function*() {
-      const missing = Object.assign(new Error("no such package"), { code: "ERR_MODULE_NOT_FOUND" })
+      const missing = Object.assign(new Error("Cannot find package 'mysql2'"), { code: "ERR_MODULE_NOT_FOUND" })
       const error = yield* Effect.flip(load(() => Promise.reject(missing)))
       assert.strictEqual(
         error.message,

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { MissingClient } from "@ergon/core"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -21,7 +22,6 @@ import { dialectOf } from "./internal/mysql/dialect.ts"
 import { load } from "./internal/mysql/driver.ts"
 import { flavorOf } from "./internal/mysql/names.ts"
 import { openPool, type PoolOptions } from "./internal/mysql/pool.ts"
-import type { MissingClient } from "./MissingClient.ts"
 import { OptionsError } from "./OptionsError.ts"
 
 /**
@@ -104,7 +104,7 @@ export interface Options {
  */
 export const layer = (
   options: Options
-): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient | OptionsError> =>
+): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient.MissingClient | OptionsError> =>
   Layer.effectContext(open(options))
 
 /**
@@ -157,14 +157,16 @@ const given = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
  */
 export const layerConfig = (
   options: Config.Config<Options> = config()
-): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient | OptionsError | Config.ConfigError> =>
-  Layer.effectContext(Effect.flatMap(options, open))
+): Layer.Layer<
+  Client.SqlClient | Database,
+  SqlError | MissingClient.MissingClient | OptionsError | Config.ConfigError
+> => Layer.effectContext(Effect.flatMap(options, open))
 
 const open = (
   options: Options
 ): Effect.Effect<
   Context.Context<Client.SqlClient | Database>,
-  SqlError | MissingClient | OptionsError,
+  SqlError | MissingClient.MissingClient | OptionsError,
   Scope.Scope
 > =>
   Effect.gen(function*() {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { MissingClient } from "@ergon/core"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -19,7 +20,6 @@ import { dialect } from "./internal/postgres/dialect.ts"
 import { load } from "./internal/postgres/driver.ts"
 import { openListener, serverClock } from "./internal/postgres/listener.ts"
 import { settingsOf } from "./internal/postgres/settings.ts"
-import type { MissingClient } from "./MissingClient.ts"
 import type { OptionsError } from "./OptionsError.ts"
 
 /**
@@ -111,7 +111,7 @@ export interface Options {
  */
 export const layer = (
   options: Options = {}
-): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient | OptionsError> =>
+): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient.MissingClient | OptionsError> =>
   Layer.effectContext(open(options))
 
 /**
@@ -168,14 +168,16 @@ const given = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
  */
 export const layerConfig = (
   options: Config.Config<Options> = config()
-): Layer.Layer<Client.SqlClient | Database, SqlError | MissingClient | OptionsError | Config.ConfigError> =>
-  Layer.effectContext(Effect.flatMap(options, open))
+): Layer.Layer<
+  Client.SqlClient | Database,
+  SqlError | MissingClient.MissingClient | OptionsError | Config.ConfigError
+> => Layer.effectContext(Effect.flatMap(options, open))
 
 const open = (
   options: Options
 ): Effect.Effect<
   Context.Context<Client.SqlClient | Database>,
-  SqlError | MissingClient | OptionsError,
+  SqlError | MissingClient.MissingClient | OptionsError,
   Scope.Scope
 > =>
   Effect.gen(function*() {

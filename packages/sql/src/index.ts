@@ -1,5 +1,4 @@
 export * as Database from "./Database.ts"
-export * as MissingClient from "./MissingClient.ts"
 export * as Mysql from "./Mysql.ts"
 export * as OptionsError from "./OptionsError.ts"
 export * as Outbox from "./Outbox.ts"

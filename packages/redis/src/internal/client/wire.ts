@@ -4,10 +4,10 @@
  * It does not reconnect: a lost socket fails what is in flight, and whoever holds it opens another one. So nothing is
  * ever queued for a server that is away.
  */
-import * as Effect from "effect/Effect"
+import { MissingClient } from "@ergon/core"
+import type * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { TlsOptions } from "../../RedisClient.ts"
-import { MissingClient } from "../../MissingClient.ts"
 
 /** What this package uses of a client of `redis`. */
 export interface Wire {
@@ -31,22 +31,12 @@ export interface WireOptions {
   readonly connectTimeout: number
 }
 
-const version = "6.3.1"
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND"
-
 const load = () => import("redis")
 
 /** Finds out whether the client is installed. */
-export const loadClient: Effect.Effect<void, MissingClient> = Effect.flatMap(
-  Effect.promise(() => load().then(() => undefined, (error: unknown) => ({ error }))),
-  (failed) =>
-    failed === undefined
-      ? Effect.void
-      : isMissing(failed.error)
-      ? Effect.fail(new MissingClient({ client: "redis", version }))
-      : Effect.die(failed.error)
+export const loadClient: Effect.Effect<unknown, MissingClient.MissingClient> = MissingClient.loading(
+  { neededBy: "@ergon/redis", client: "redis", version: "6.3.1" },
+  load
 )
 
 const socketOf = ({ host, port }: Address, { connectTimeout, tls }: WireOptions) => {
