@@ -142,8 +142,8 @@ describe("the policy in an outline", () => {
       { _tag: "derived", from: "fetch.wait + 30 seconds" }
     ])
     assert.deepStrictEqual(valueAndOrigin(outline, "fetch.batch.size"), [
-      "8",
-      { _tag: "derived", from: "loop.concurrency" }
+      "32",
+      { _tag: "derived", from: "4 times loop.concurrency, in batch mode once" }
     ])
     assert.deepStrictEqual(valueAndOrigin(outline, "loop.streaming"), ["false", { _tag: "default" }])
     assert.deepStrictEqual(valueAndOrigin(outline, "loop.rate"), ["none", { _tag: "default" }])

@@ -510,6 +510,50 @@ describe("fetching", () => {
     }).pipe(Effect.provide(source(50).pipe(asked(requests))))
   })
 
+  it.effect("asks for the next ones before it starts what came, so that the source is not idle meanwhile", () => {
+    const told: Array<string> = []
+    const slow = Layer.effect(
+      Numbers,
+      Effect.map(Numbers, ({ source }) => ({
+        source: {
+          ...source,
+          fetch: (request: Connector.FetchRequest) =>
+            Effect.suspend(() => {
+              told.push(`fetch ${request.max}`)
+              return Effect.delay(source.fetch(request), "1 second")
+            })
+        }
+      }))
+    )
+    const task = Task.consumer("told", Numbers, ({ payload: { n } }) => Effect.sync(() => void told.push(`start ${n}`)))
+    return Effect.gen(function*() {
+      yield* run(
+        task.pipe(
+          Task.policy({ loop: { concurrency: 2, limit: 4 }, fetch: { prefetch: 2, batch: { size: 2 } } })
+        ),
+        "5 seconds"
+      )
+      assert.deepStrictEqual(told, ["fetch 2", "fetch 2", "start 0", "start 1", "start 2", "start 3"])
+    }).pipe(Effect.provide(Layer.provide(slow, source(9))))
+  })
+
+  it.effect("of work that takes no time fetches ahead what a round trip allows, at most 4 times the concurrency", () => {
+    const requests: Array<readonly [number, number]> = []
+    return Effect.gen(function*() {
+      const control = yield* Control.make
+      const task = working(new Log(), quick, { loop: { streaming: true, concurrency: 4 } })
+      yield* start(task, "2 seconds", control)
+      const asked = requests.map(([max]) => max)
+      assert.strictEqual(asked[0], 4)
+      assert.isAbove(Math.max(...asked), 8)
+      assert.isAtMost(Math.max(...asked), 16)
+    }).pipe(
+      Effect.provide(
+        source(5000).pipe(Faults.source(Numbers, { fetch: Faults.always(Faults.late("10 millis")) }), asked(requests))
+      )
+    )
+  })
+
   it.effect("of slow work fetches nothing ahead by itself", () =>
     Effect.gen(function*() {
       const control = yield* Control.make

@@ -3,6 +3,9 @@ import { Effect, Schema } from "effect"
 
 export const concurrency = 64
 
+/** So many are published at once, by everybody: what is published together may be read together. */
+export const publishedAtOnce = 256
+
 /** About a hundred bytes of JSON. */
 export const Payload = Schema.Struct({
   id: Schema.String,
@@ -19,8 +22,11 @@ export const payload = (n: number): Payload => ({ id: `p-${n}`, quantity: n % 7,
 const decodeJson = Schema.decodeUnknownSync(Schema.toCodecJson(Payload))
 
 /** What every bare loop and every peer does with the bytes of one, as Ergon does: parse, decode, run an empty program. */
-export const work = (text: string): Payload => {
-  const decoded = decodeJson(JSON.parse(text))
+export const work = (text: string): Payload => workParsed(JSON.parse(text))
+
+/** Where the client has parsed it. */
+export const workParsed = (parsed: unknown): Payload => {
+  const decoded = decodeJson(parsed)
   Effect.runSync(Effect.void)
   return decoded
 }
@@ -65,8 +71,8 @@ export const timed = async (run: () => Promise<unknown>): Promise<number> => {
   return performance.now() - started
 }
 
-/** The numbers from 0, in batches. */
-export function* batches(count: number, size: number): Generator<ReadonlyArray<number>> {
+/** The numbers from 0, in batches, as they are published. */
+export function* batches(count: number, size = publishedAtOnce): Generator<ReadonlyArray<number>> {
   for (let from = 0; from < count; from += size) {
     yield Array.from({ length: Math.min(size, count - from) }, (_, n) => from + n)
   }

@@ -1,7 +1,7 @@
 /** Ergon on any of them: a producer task that publishes, a consumer with the default policy, 64 at a time. */
 import { Connector, Task, Transaction } from "@ergon/core"
 import { Effect, type Layer, ManagedRuntime, Stream } from "effect"
-import { concurrency, type Contender, numberOf, Payload, payload, stopwatch } from "./contender.ts"
+import { concurrency, type Contender, numberOf, Payload, payload, publishedAtOnce, stopwatch } from "./contender.ts"
 
 export class Queued extends Connector.Queue<Queued>()("payloads", Payload) {}
 
@@ -26,7 +26,7 @@ export const ergon = <E>(
     publish: async (count) => {
       const produce = Task.producer("produce", transactions(used, count), (one) => Effect.succeed(one.payload)).pipe(
         Task.dispatch(Sent, (one, value) => Transaction.make(one.id, value)),
-        Task.policy({ loop: { concurrency, mode: "continuous" } }),
+        Task.policy({ loop: { concurrency: publishedAtOnce, mode: "continuous" } }),
         Task.discardFailures
       )
       const started = performance.now()

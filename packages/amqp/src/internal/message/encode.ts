@@ -32,7 +32,7 @@ export const messageOf = (
       properties: {
         messageId: id,
         contentType: "application/json",
-        headers,
+        ...isEmpty(headers) ? undefined : { headers },
         ...rank === undefined ? undefined : { priority: rank }
       },
       body: Buffer.from(JSON.stringify(payload) ?? "null")
@@ -40,4 +40,9 @@ export const messageOf = (
   } catch (error) {
     return wrong(`the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+const isEmpty = (headers: object): boolean => {
+  for (const _ in headers) return false
+  return true
 }

@@ -160,8 +160,10 @@ export class Session {
    */
   nearlyConfirmed(count: number): Effect.Effect<void, Reason.Reason> {
     this.written += count
-    this.ask()
-    return this.confirmedBut(this.share * this.queues.length)
+    const prefetch = this.share * this.queues.length
+    // A question for every frame would cost the broker as much as the frame.
+    if (this.written - this.answered > prefetch / 2) this.ask()
+    return this.confirmedBut(prefetch)
   }
 
   /** One question at a time; what is written meanwhile is for the next one. */

@@ -75,7 +75,7 @@ export const bare = async (broker: string, topic: string): Promise<Contender> =>
     name: "bare @platformatic/kafka",
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await send(numbers)
+        for (const numbers of batches(count)) await send(numbers)
       }),
     consume: async (count) => {
       const watch = stopwatch()

@@ -41,7 +41,7 @@ export const bare = async (url: string, table: string): Promise<Contender> => {
     name: "bare @effect/sql-pg",
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await insert(numbers)
+        for (const numbers of batches(count)) await insert(numbers)
       }),
     consume: async (count) => {
       const watch = stopwatch()

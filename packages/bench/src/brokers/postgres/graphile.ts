@@ -45,7 +45,7 @@ export const graphile = async (url: string, settings: "default" | "best"): Promi
     name: `graphile-worker, ${settings === "best" ? "local queue" : "defaults"}`,
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await utils.addJobs(numbers.map(job))
+        for (const numbers of batches(count)) await utils.addJobs(numbers.map(job))
       }),
     consume: async (count) => {
       const watch = stopwatch()

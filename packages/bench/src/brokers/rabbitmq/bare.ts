@@ -3,7 +3,7 @@
  * what piled up in a turn of the event loop.
  */
 import { type Channel, Connection } from "rabbitmq-client"
-import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, work } from "../contender.ts"
+import { batches, concurrency, type Contender, numberOf, payload, stopwatch, timed, workParsed } from "../contender.ts"
 
 export const bare = async (url: string, queue: string): Promise<Contender> => {
   const connection = new Connection(url)
@@ -16,7 +16,7 @@ export const bare = async (url: string, queue: string): Promise<Contender> => {
   await publisher.confirmSelect()
   const enqueue = (n: number) =>
     publisher.basicPublish(
-      { routingKey: queue, durable: true, messageId: `p-${n}` },
+      { routingKey: queue, durable: true, messageId: `p-${n}`, contentType: "application/json" },
       Buffer.from(JSON.stringify(payload(n)))
     )
   /** Tells the numbers of each batch that it acknowledges. */
@@ -27,7 +27,7 @@ export const bare = async (url: string, queue: string): Promise<Contender> => {
     let last = 0
     await channel.basicConsume({ queue }, (message) => {
       began()
-      const { id } = work(String(message.body))
+      const { id } = workParsed(message.body)
       last = message.deliveryTag
       if (piled.push(numberOf(id)) > 1) return
       setImmediate(() => {
@@ -43,7 +43,7 @@ export const bare = async (url: string, queue: string): Promise<Contender> => {
     name: "bare rabbitmq-client",
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await Promise.all(numbers.map(enqueue))
+        for (const numbers of batches(count)) await Promise.all(numbers.map(enqueue))
       }),
     consume: async (count) => {
       const watch = stopwatch()

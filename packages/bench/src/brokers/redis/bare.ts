@@ -39,7 +39,7 @@ export const bare = async (url: string, stream: string): Promise<Contender> => {
     name: "bare redis",
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await Promise.all(numbers.map(add))
+        for (const numbers of batches(count)) await Promise.all(numbers.map(add))
       }),
     consume: async (count) => {
       const watch = stopwatch()

@@ -26,7 +26,7 @@ export const bullmq = (port: number, settings: "default" | "best"): Contender =>
     name: `BullMQ, ${best ? `concurrency ${concurrency}` : "defaults"}`,
     publish: (count) =>
       timed(async () => {
-        for (const numbers of batches(count, 256)) await queue.addBulk(numbers.map(job))
+        for (const numbers of batches(count)) await queue.addBulk(numbers.map(job))
       }),
     consume: async (count) => {
       const watch = stopwatch()

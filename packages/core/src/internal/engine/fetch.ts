@@ -22,6 +22,7 @@ import type { FetchRequest } from "../../Connector.ts"
 import { FetchError } from "../../ConnectorError.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { Timeout, Unknown } from "../../Reason.ts"
+import { defaultBatchSize } from "../policy/batchSize.ts"
 import { decodeAhead } from "./decode.ts"
 import * as Item from "./item.ts"
 import { orderKey } from "./lanes.ts"
@@ -32,6 +33,9 @@ import type { Signals } from "./signals.ts"
 import type { Watched, Watcher } from "./watcher.ts"
 
 const mostCounts = 100_000
+
+/** What came of an attempt to fetch: there was no room or no reason, the source was asked, or it answered at once. */
+export type Asked = "not" | "asked" | "arrived"
 
 export interface IntakeOptions {
   readonly plan: Plan
@@ -71,6 +75,8 @@ export class Intake {
   private roundTrip = 0
   private rate = 0
   private lastFetchAt = -1
+  // Arrived since then, within its millisecond.
+  private arrivals = 0
   // In a row.
   failures = 0
   ended = false
@@ -141,11 +147,11 @@ export class Intake {
     }
   }
 
-  /** Fetches if there is room and reason to. `true` when deliveries came at once. */
-  fetch(free: number): boolean {
-    if (this.ended || (this.resting && !this.atTheEnd) || this.fetching) return false
+  /** Fetches if there is room and reason to. */
+  fetch(free: number): Asked {
+    if (this.ended || (this.resting && !this.atTheEnd) || this.fetching) return "not"
     const max = this.ask(free)
-    if (max <= 0) return false
+    if (max <= 0) return "not"
     const { plan, watcher } = this.options
     this.startedAt = watcher.now()
     this.startedQuiet = this.options.quiet()
@@ -156,14 +162,14 @@ export class Intake {
     const fiber = this.options.fork(this.request({ max, wait: plan.fetch.wait }))
     this.starting = false
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return this.arrived(exit)
+    if (exit !== undefined) return this.arrived(exit) ? "arrived" : "not"
     this.fiber = fiber
     fiber.addObserver((exit) => {
       this.fiber = undefined
       this.arrived(exit)
       this.options.pump()
     })
-    return false
+    return "asked"
   }
 
   /** All work is done, and a run that does not stream only has to know whether there is more: no backoff before that. */
@@ -192,17 +198,19 @@ export class Intake {
   private ask(free: number): number {
     const { plan, tally } = this.options
     const left = plan.limit - tally.fetched
-    const size = plan.fetch.batchSize ?? this.options.concurrency()
+    const concurrency = this.options.concurrency()
+    const size = plan.fetch.batchSize ?? defaultBatchSize(plan.mode, concurrency)
     if (plan.mode === "batch") return this.options.quiet() ? Math.min(size, left) : 0
     const { buffered } = this
     const most = Math.min(free + this.prefetch(size) - buffered, size, left)
     // Topping a full buffer up one by one would cost a round trip each.
-    return buffered === 0 || most >= Math.min(size / 2, left) ? most : 0
+    return buffered === 0 || most >= Math.min(size / 2, concurrency / 2, left) ? most : 0
   }
 
+  /** Twice what starts during a round trip: none is as long as the one before. */
   private prefetch(size: number): number {
     const { prefetch } = this.options.plan.fetch
-    return prefetch === "auto" ? Math.min(size, Math.floor(this.rate * this.roundTrip)) : prefetch
+    return prefetch === "auto" ? Math.min(size, Math.floor(2 * this.rate * this.roundTrip)) : prefetch
   }
 
   private arrived(exit: Exit.Exit<ReadonlyArray<Delivery>, FetchError | Cause.Done>): boolean {
@@ -273,11 +281,14 @@ export class Intake {
   private observe(count: number, now: number): void {
     const took = now - this.startedAt
     this.roundTrip = this.roundTrip === 0 ? took : this.roundTrip * 0.8 + took * 0.2
-    if (this.lastFetchAt >= 0 && now > this.lastFetchAt) {
-      const rate = count / (now - this.lastFetchAt)
+    this.arrivals += count
+    if (now <= this.lastFetchAt) return
+    if (this.lastFetchAt >= 0) {
+      const rate = this.arrivals / (now - this.lastFetchAt)
       this.rate = this.rate === 0 ? rate : this.rate * 0.8 + rate * 0.2
     }
     this.lastFetchAt = now
+    this.arrivals = 0
   }
 
   private empty(now: number): void {

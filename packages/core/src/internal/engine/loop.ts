@@ -23,7 +23,7 @@ import { poisoned } from "./deadLetter.ts"
 import { decode } from "./decode.ts"
 import type { Engine } from "./engine.ts"
 import { cutOff } from "./exception.ts"
-import { Intake } from "./fetch.ts"
+import { type Asked, Intake } from "./fetch.ts"
 import { below, Gatherer, type Route } from "./gather.ts"
 import * as Item from "./item.ts"
 import { Lanes } from "./lanes.ts"
@@ -207,15 +207,23 @@ export class Loop implements Engine {
     if (this.pumping || this.ticks.yielding || this.phase === "ended") return
     this.pumping = true
     try {
-      while (this.startAll() && this.phase === "running") {
-        const waiting = Math.max(this.settler.unconfirmed, this.lanes.waiting, this.requeues.size)
-        if (waiting >= mostWaiting || this.options.behind()) break
-        if (!this.intake.fetch(this.concurrency - this.slots.active)) break
-      }
+      do {
+        // Before anything is started, so that the source works on its answer while programs run that never wait. Clients
+        // write when the event loop turns.
+        if (this.fetch() === "asked" && this.intake.buffered > 0) return this.ticks.rest()
+      } while (this.startAll() && this.fetch() === "arrived")
     } finally {
       this.pumping = false
     }
     if (!this.ticks.yielding) this.endIfDone()
+  }
+
+  /** Fetches where that is wanted. */
+  private fetch(): Asked {
+    if (this.phase !== "running") return "not"
+    const waiting = Math.max(this.settler.unconfirmed, this.lanes.waiting, this.requeues.size)
+    if (waiting >= mostWaiting || this.options.behind()) return "not"
+    return this.intake.fetch(this.concurrency - this.slots.active)
   }
 
   soon(task: () => void): void {

@@ -110,7 +110,7 @@ export class Settler {
           this.enqueue(item)
         }
       } else this.watermarks.finished(item)
-      for (const run of this.watermarks.takeFinished()) for (const finished of run) this.enqueue(finished)
+      for (const finished of this.watermarks.takeFinished(item)) this.enqueue(finished)
       return this.ask()
     }
     if (item.kind === "redelivered") return this.options.confirmed([item])

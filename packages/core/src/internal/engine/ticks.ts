@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
 const startsPerTick = 128
+const twoTurns = Effect.andThen(Effect.yieldNow, Effect.yieldNow)
 
 export class Ticks {
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -15,6 +16,7 @@ export class Ticks {
   private starts = 0
   /** Nothing is started before the next turn. */
   yielding = false
+  private rests = false
 
   /** `turned` is called in every turn, after what was asked for. */
   constructor(fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>, turned: () => void) {
@@ -39,12 +41,20 @@ export class Ticks {
     return false
   }
 
+  /** Nothing is started before what others have asked for in this turn, later than now, is done as well. */
+  rest(): void {
+    this.rests = true
+    this.yielding = true
+    this.tick()
+  }
+
   private tick(): void {
     if (this.ticking) return
     this.ticking = true
-    this.fork(Effect.yieldNow).addObserver(() => {
+    this.fork(this.rests ? twoTurns : Effect.yieldNow).addObserver(() => {
       this.ticking = false
       this.yielding = false
+      this.rests = false
       this.starts = 0
       for (const task of this.tasks.splice(0)) task()
       this.turned()

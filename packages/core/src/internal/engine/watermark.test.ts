@@ -8,8 +8,8 @@ import { Watermarks } from "./watermark.ts"
 const item = (id: string, partition?: string): Item.Item =>
   Item.make(Delivery.make(Transaction.make(id, 0), { partition }), 0, undefined, 0)
 
-const idsOf = (runs: ReadonlyArray<ReadonlyArray<Item.Item>>): ReadonlyArray<ReadonlyArray<string>> =>
-  runs.map((run) => run.map(({ delivery }) => delivery.transaction.id))
+const idsOf = (items: ReadonlyArray<Item.Item>): ReadonlyArray<string> =>
+  items.map(({ delivery }) => delivery.transaction.id)
 
 const fetched = (watermarks: Watermarks, ...ids: ReadonlyArray<string>): ReadonlyArray<Item.Item> => {
   const items = ids.map((id) => item(id, id.slice(0, 1)))
@@ -22,12 +22,12 @@ describe("Watermarks", () => {
     const watermarks = new Watermarks()
     const [p1, p2, p3] = fetched(watermarks, "p1", "p2", "p3")
     watermarks.finished(p2!)
-    assert.deepStrictEqual(watermarks.takeFinished(), [])
+    assert.deepStrictEqual(watermarks.takeFinished(p2!), [])
     watermarks.finished(p1!)
-    assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["p1", "p2"]])
-    assert.deepStrictEqual(watermarks.takeFinished(), [])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(p1!)), ["p1", "p2"])
+    assert.deepStrictEqual(watermarks.takeFinished(p1!), [])
     watermarks.finished(p3!)
-    assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["p3"]])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(p3!)), ["p3"])
   })
 
   it("counts what stands finished behind a gap", () => {
@@ -38,7 +38,7 @@ describe("Watermarks", () => {
     watermarks.finished(p3!)
     assert.strictEqual(watermarks.behind, 2)
     watermarks.finished(p1!)
-    watermarks.takeFinished()
+    watermarks.takeFinished(p1!)
     assert.strictEqual(watermarks.behind, 0)
     const [, q2] = fetched(watermarks, "q1", "q2")
     watermarks.finished(q2!)
@@ -53,7 +53,8 @@ describe("Watermarks", () => {
     watermarks.fetched(none)
     watermarks.finished(q1!)
     watermarks.finished(none)
-    assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["q1"], ["none"]])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(q1!)), ["q1"])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(none)), ["none"])
   })
 
   it("behind one that was given back nothing is committed; it is stranded", () => {
@@ -63,12 +64,12 @@ describe("Watermarks", () => {
     watermarks.forget(p2!)
     watermarks.finished(p3!)
     watermarks.finished(p2!)
-    assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["p1"]])
-    assert.deepStrictEqual(idsOf([watermarks.takeStranded()]), [["p3"]])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(p2!)), ["p1"])
+    assert.deepStrictEqual(idsOf(watermarks.takeStranded()), ["p3"])
     assert.deepStrictEqual(watermarks.takeStranded(), [])
     watermarks.finished(p4!)
     watermarks.finished(p3!)
-    assert.deepStrictEqual(watermarks.takeFinished(), [])
+    assert.deepStrictEqual(watermarks.takeFinished(p4!), [])
   })
 
   it("the same position handed over once more keeps its place", () => {
@@ -78,16 +79,17 @@ describe("Watermarks", () => {
     watermarks.replace(p1!, again)
     watermarks.finished(p2!)
     watermarks.finished(p1!)
-    assert.deepStrictEqual(watermarks.takeFinished(), [])
+    assert.deepStrictEqual(watermarks.takeFinished(p1!), [])
     watermarks.finished(again)
-    assert.deepStrictEqual(idsOf(watermarks.takeFinished()), [["p1-again", "p2"]])
+    assert.deepStrictEqual(idsOf(watermarks.takeFinished(again)), ["p1-again", "p2"])
   })
 
   it("what was never fetched is not committed", () => {
     const watermarks = new Watermarks()
-    watermarks.finished(item("p1", "p"))
+    const p1 = item("p1", "p")
+    watermarks.finished(p1)
     watermarks.replace(item("p2", "p"), item("p3", "p"))
-    assert.deepStrictEqual(watermarks.takeFinished(), [])
+    assert.deepStrictEqual(watermarks.takeFinished(p1), [])
   })
 
   it.effect.prop(
@@ -109,10 +111,7 @@ describe("Watermarks", () => {
         const forgotten = new Set<Item.Item>()
         const committed = new Map<string, Array<Item.Item>>([["p", []], ["q", []]])
         const take = (): void => {
-          for (const run of watermarks.takeFinished()) {
-            const { partition } = run[0]!.delivery
-            committed.get(partition!)!.push(...run)
-          }
+          for (const [partition, run] of committed) run.push(...watermarks.takeFinished(item("any", partition)))
         }
         for (const { at, how, take: now } of ends) {
           const one = items[at]

@@ -14,6 +14,8 @@ interface Entry {
   finished: boolean
 }
 
+const none: ReadonlyArray<Item> = []
+
 export class Watermarks {
   private readonly partitions = new Map<string, Array<Entry>>()
   private readonly entries = new Map<Item, Entry>()
@@ -65,20 +67,17 @@ export class Watermarks {
     if (open.length === 0) this.partitions.delete(partition)
   }
 
-  /** What stands finished at the front of every partition; the last of each is its commit. */
-  takeFinished(): Array<Array<Item>> {
-    const runs: Array<Array<Item>> = []
-    for (const [partition, open] of this.partitions) {
-      let count = 0
-      while (count < open.length && open[count]!.finished) count++
-      if (count === 0) continue
-      this.behind -= count
-      const run = open.splice(0, count).map((entry) => entry.item)
-      for (const item of run) this.entries.delete(item)
-      if (open.length === 0) this.partitions.delete(partition)
-      runs.push(run)
-    }
-    return runs
+  /** What stands finished at the front of the partition of this delivery; the last one is its commit. */
+  takeFinished({ delivery: { partition = "" } }: Item): ReadonlyArray<Item> {
+    const open = this.partitions.get(partition)
+    if (open === undefined || open[0]?.finished !== true) return none
+    let count = 1
+    while (count < open.length && open[count]!.finished) count++
+    this.behind -= count
+    const run = open.splice(0, count).map((entry) => entry.item)
+    for (const item of run) this.entries.delete(item)
+    if (open.length === 0) this.partitions.delete(partition)
+    return run
   }
 
   /** What is finished but stands behind a gap. */

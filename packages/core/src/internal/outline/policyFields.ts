@@ -4,6 +4,7 @@
 import type { Field, Origin, Origins } from "../../Outline.ts"
 import type * as Policy from "../../Policy.ts"
 import type { Definition } from "../definition.ts"
+import { defaultBatchSize } from "../policy/batchSize.ts"
 import { check } from "../policy/check.ts"
 import { fill, readTree } from "../policy/decode.ts"
 import { refused } from "../policy/decide.ts"
@@ -86,7 +87,7 @@ export const fieldsOf = (
     return {
       path: name,
       value: kind?.value ?? (name === "fetch.batch.size" && value === undefined
-        ? String(policy.loop.concurrency)
+        ? String(defaultBatchSize(from === "stream" ? "batch" : policy.loop.mode, policy.loop.concurrency))
         : textOf(leaf, value)),
       default: leaf.defaultText,
       origin: kind === undefined ? origin : { _tag: "derived", from: kind.from },

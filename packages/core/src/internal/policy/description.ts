@@ -85,7 +85,10 @@ export const description = {
   },
   fetch: {
     batch: {
-      size: countOrUnset("loop.concurrency", { unit: "transactions", doc: "The most that one fetch asks for." }),
+      size: countOrUnset("4 times loop.concurrency, in batch mode once", {
+        unit: "transactions",
+        doc: "The most that one fetch asks for; that it asks for more than free slots takes a prefetch."
+      }),
       interval: wait({
         default: Duration.zero,
         doc: "The least time from the start of one batch to the start of the next; only in batch mode."
@@ -94,7 +97,8 @@ export const description = {
     prefetch: autoOrCount({
       default: "auto",
       unit: "transactions",
-      doc: "How many are fetched ahead; `auto` covers one round trip at the observed rate, so 0 for slow work."
+      doc: "How many are fetched ahead; `auto`: twice what starts in one round trip at the observed rate, so 0 for " +
+        "slow work, at most fetch.batch.size."
     }),
     wait: wait({
       default: Duration.seconds(2),

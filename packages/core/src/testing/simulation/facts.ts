@@ -49,7 +49,7 @@ export const factsOf = (definition: Definition): Facts => {
       : { limit: policy.loop.rate.limit, interval: Duration.toMillis(policy.loop.rate.interval) },
     lanes: policy.loop.ordering === "byKey" || definition.orderBy !== undefined,
     orderBy: definition.orderBy,
-    batchSize: policy.fetch.batch.size ?? policy.loop.concurrency,
+    batchSize: policy.fetch.batch.size ?? (policy.loop.mode === "batch" ? 1 : 4) * policy.loop.concurrency,
     process: { retry: policy.process.retry, timeout: Duration.toMillis(policy.process.timeout) },
     successAttempts: policy.success.retry.maxAttempts,
     exceptionAttempts: policy.exception.retry.maxAttempts,

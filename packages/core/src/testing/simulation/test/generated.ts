@@ -174,6 +174,8 @@ export const generate = (seed: number): Generated => {
     ? dice.pick(["sink", "sink", "discard"] as const)
     : dice.pick(["sink", "source", "source", "discard"] as const)
   const decides = dice.hits(0.6)
+  // What waits for its turn, and nothing else happens.
+  const slowed = rates === stops && (kind === "watermark" || dice.hits(0.4))
   let most = Infinity
   const process = (transaction: Transaction.Transaction<{ readonly n: number }>) =>
     Programs.program(
@@ -214,6 +216,7 @@ export const generate = (seed: number): Generated => {
         : policy
     )
   )
+  if (slowed) task = task.pipe(Task.policy({ loop: { rate: { limit: 1, interval: "1 second" } } }))
   const definition = definitionOf(task)
   const facts = factsOf(definition)
   most = Math.min(facts.process.timeout, facts.deadline)
