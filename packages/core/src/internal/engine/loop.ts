@@ -10,18 +10,16 @@
  * Everything happens in the tick in which it becomes possible; after a number of starts, or with something to flush,
  * the loop lets the event loop turn once. Nothing here waits: the watcher wakes it.
  */
-import type * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Disposition from "../../Disposition.ts"
-import type { Kind, Outcome } from "../../Outcome.ts"
+import type { Kind } from "../../Outcome.ts"
 import { LoopTimeout, type RunError } from "../../TaskError.ts"
 import { cut, due } from "./attempt.ts"
 import { poisoned } from "./deadLetter.ts"
 import { decode } from "./decode.ts"
-import type { Engine } from "./engine.ts"
+import type { Engine, EngineOptions } from "./engine.ts"
 import { cutOff } from "./exception.ts"
 import { type Asked, Intake } from "./fetch.ts"
 import { below, Gatherer, type Route } from "./gather.ts"
@@ -37,26 +35,10 @@ import type { Slot } from "./slot.ts"
 import { Slots } from "./slots.ts"
 import { Tally } from "./tally.ts"
 import { Ticks } from "./ticks.ts"
-import type { Trace } from "./trace.ts"
 import { type Watched, Watcher } from "./watcher.ts"
 
 // Unconfirmed, in lanes, and held for later, each: what does not move holds the loop up and does not fill the memory.
 export const mostWaiting = 4096
-
-export interface LoopOptions {
-  readonly plan: Plan
-  readonly clock: Clock.Clock
-  readonly trace: Trace | undefined
-  // What every program of the task finds around it.
-  readonly context: Context.Context<never>
-  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  readonly sinks: ReadonlyArray<Route>
-  readonly deadLetters: Route | undefined
-  readonly observe: ((outcome: Outcome<unknown, unknown, unknown>) => void) | undefined
-  // Whether whoever watches the outcomes is behind.
-  readonly behind: () => boolean
-  readonly ended: (error: RunError | undefined) => void
-}
 
 export class Loop implements Engine {
   readonly plan: Plan
@@ -68,7 +50,7 @@ export class Loop implements Engine {
   readonly deadLetters: Gatherer | undefined
   phase: "running" | "draining" | "stopping" | "ended" = "running"
 
-  private readonly options: LoopOptions
+  private readonly options: EngineOptions
   private readonly ticks: Ticks
   private readonly slots: Slots
   private readonly intake: Intake
@@ -83,7 +65,7 @@ export class Loop implements Engine {
   private givenUp = false
   private error: RunError | undefined
 
-  constructor(options: LoopOptions) {
+  constructor(options: EngineOptions) {
     const { plan } = options
     this.options = options
     this.plan = plan
