@@ -198,3 +198,13 @@ export const run = (one: Command): Effect.Effect<string, Ended> =>
     if (code === 0) return log
     return yield* new Ended({ message: `${one.command} ${one.args.join(" ")} ended with ${signal ?? code}:\n${log}` })
   }))
+
+/**
+ * Prints a line from inside of a program that may be killed. It is done once the line has left the process: a pipe that is
+ * full takes nothing, and what a process still holds ends with it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const say = (line: string): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => void process.stdout.write(`${line}\n`, () => resume(Effect.void)))

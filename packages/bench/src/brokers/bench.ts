@@ -60,7 +60,8 @@ const calm = async (system: System, rate: number): Promise<ReadonlyArray<Row>> =
       }
       if (system.asked === undefined) continue
       const stop = await contender.start(() => {})
-      await new Promise((resolve) => setTimeout(resolve, 2000))
+      // PostgreSQL counts what a connection has done once it has been idle for 10 seconds.
+      await new Promise((resolve) => setTimeout(resolve, 12_000))
       const before = await system.asked()
       await new Promise((resolve) => setTimeout(resolve, 10_000))
       rows.push({

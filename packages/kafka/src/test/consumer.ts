@@ -1,8 +1,8 @@
 /**
- * A process that consumes and may be killed: `node --conditions=@ergon/source consumer.ts <port>`. It says what is done
- * on its standard output, a pipe, which is synchronous: what it has said is true.
+ * A process that consumes and may be killed: `node --conditions=@ergon/source consumer.ts <port>`. It says what is done.
  */
 import { Task } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer } from "effect"
 import { Kafka } from "../index.ts"
 import { Items } from "./books.ts"
@@ -13,7 +13,7 @@ const port = Number(process.argv[2])
 const task = Task.consumer("consume", Items, ({ id, metadata }) =>
   Effect.andThen(
     Effect.sleep(1),
-    Effect.sync(() => void process.stdout.write(`done ${id} ${metadata.partition} ${metadata.offset}\n`))
+    say(`done ${id} ${metadata.partition} ${metadata.offset}`)
   )).pipe(
     Task.discardFailures,
     Task.policy({ loop: { concurrency: 64, ordering: "byKey", streaming: true }, fetch: { batch: { size: 200 } } })

@@ -1,8 +1,8 @@
 /**
- * A process that the tests on MariaDB start: `mysqlWorker.ts <role> <port> <table>`. What it says it writes to a pipe,
- * which is synchronous: what a killed process has said is true.
+ * A process that the tests on MariaDB start: `mysqlWorker.ts <role> <port> <table>`.
  */
 import { Connector, Task, Transaction } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer, Schema } from "effect"
 import { Database, Mysql, Outbox, Sql } from "../index.ts"
 
@@ -11,7 +11,6 @@ class Items extends Connector.Queue<Items>()("items", Item) {}
 class Events extends Connector.Sink<Events>()("events", Item) {}
 
 const [role = "", port = "", table = ""] = process.argv.slice(2)
-const say = (text: string) => Effect.sync(() => void process.stdout.write(`${text}\n`))
 const database = Mysql.layer({ host: "127.0.0.1", port: Number(port), username: "root", database: "test" })
 
 const roles: Record<string, Effect.Effect<unknown, unknown>> = {

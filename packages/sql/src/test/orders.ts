@@ -3,12 +3,12 @@
  * says what it has worked on, and how often that was delivered before.
  */
 import { type Connector, Task } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer } from "effect"
 import { Postgres, Sql } from "../index.ts"
 import { Orders } from "./flow.ts"
 
 const port = Number(process.argv[2])
-const say = (text: string) => Effect.sync(() => void process.stdout.write(`${text}\n`))
 
 /** How often a transaction was delivered is the source's business: it is told here, where it is handed over. */
 const telling = (source: Connector.SourceService): Connector.SourceService => ({

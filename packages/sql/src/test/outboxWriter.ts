@@ -3,6 +3,7 @@
  * `outboxWriter.ts <database> <file or schema>`.
  */
 import { Connector, Transaction } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer, Schema } from "effect"
 import { Database, Outbox, Postgres, Sqlite } from "../index.ts"
 import { server } from "./postgres.ts"
@@ -23,7 +24,7 @@ const program = Effect.gen(function*() {
       if (n % 3 === 2) return yield* Effect.fail("in vain")
       return yield* Effect.void
     })))
-    if (n % 10 === 0) yield* Effect.sync(() => void process.stdout.write(`placed ${n}\n`))
+    if (n % 10 === 0) yield* say(`placed ${n}`)
   }
 })
 

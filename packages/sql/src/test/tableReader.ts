@@ -1,5 +1,6 @@
 /** A process that reads a table until it is killed: `tableReader.ts <SQLite | PostgreSQL> <file or schema>`. */
 import { Connector, Task } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer, Schema } from "effect"
 import { Postgres, Sqlite, Table } from "../index.ts"
 import { server } from "./postgres.ts"
@@ -9,11 +10,10 @@ class Entries extends Connector.Source<Entries>()("entries", Schema.Struct({ n: 
 const [kind = "", where = ""] = process.argv.slice(2)
 const database = kind === "SQLite" ? Sqlite.layer({ filename: where }) : Postgres.layer({ ...server, schema: where })
 
-// What it says it writes to a pipe, which is synchronous: what a killed process has said is true.
 const read = Task.consumer(
   "read",
   Entries,
-  ({ payload: { n } }) => Effect.sync(() => void process.stdout.write(`${n}\n`))
+  ({ payload: { n } }) => say(`${n}`)
 ).pipe(
   Task.discardFailures,
   Task.policy({ loop: { concurrency: 8, streaming: true } })

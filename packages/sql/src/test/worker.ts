@@ -1,8 +1,8 @@
 /**
  * A process that the integration tests start: `node --conditions=@ergon/source worker.ts <role> <folder> <numbers>`.
- * What it has to say it writes to a pipe, which is synchronous: what a killed process has said is true.
  */
 import { Connector, Task, Transaction } from "@ergon/core"
+import { say } from "@ergon/lab/Program"
 import { Effect, Layer, Schema } from "effect"
 import * as path from "node:path"
 import { Database, Sql, Sqlite } from "../index.ts"
@@ -17,7 +17,6 @@ const [role = "", folder = "", ...rest] = process.argv.slice(2)
 const [from = 0, to = 0] = rest.map(Number)
 
 const file = (name: string, synchronous?: "normal") => Sqlite.layer({ filename: path.join(folder, name), synchronous })
-const say = (text: string) => Effect.sync(() => void process.stdout.write(`${text}\n`))
 const batch = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => Transaction.make(`${from + index}`, { n: from + index }))
 
