@@ -148,15 +148,15 @@ const fits = ({ id, prefetch }: SourceSettings, subscription: Subscription) => {
   let told = false
   const problem = (): string | undefined => {
     if (told || prefetch === undefined) return undefined
-    const { asked, fetches } = subscription
-    if (asked > prefetch) {
-      return `source "${id}": prefetch is ${prefetch}, and the task asks for ${asked} at once: ${
-        asked - prefetch
+    const { fetches, slots = 0 } = subscription
+    if (slots > prefetch) {
+      return `source "${id}": prefetch is ${prefetch}, and the task asks for ${slots} at once: ${
+        slots - prefetch
       } of its ` +
-        `slots stay idle. Give at least ${asked}, better ${2 * asked}, or leave prefetch out`
+        `slots stay idle. Give at least ${slots}, better ${2 * slots}, or leave prefetch out`
     }
-    if (fetches > 100 && prefetch > 20 * asked) {
-      return `source "${id}": prefetch is ${prefetch}, and the task asks for at most ${asked} at once: the others wait here ` +
+    if (fetches > 100 && prefetch > 20 * slots) {
+      return `source "${id}": prefetch is ${prefetch}, and the task asks for at most ${slots} at once: the others wait here ` +
         "while another consumer could have them"
     }
     return undefined

@@ -34,7 +34,7 @@ export interface SubscriptionOptions {
 
 // How much may be unsettled when a fetch asks for so much, unless the options say how much. Who has many slots does short
 // work, and should not wait for the broker; who has few may do long work, and should not hold what others could do.
-const auto = (max: number): number => Math.min(2000, max < 32 ? 2 * max : 4 * max)
+const auto = (max: number): number => Math.min(2000, max < 32 ? 2 * max : Math.max(2 * max, Math.min(4 * max, 256)))
 const subscribing = 20_000
 const parkAfter = 60_000
 // Longer than any try of a settlement, and the wait before the next one.
@@ -60,8 +60,10 @@ export class Subscription {
   private wanted: number | undefined
   private fetchedAt = 0
   private waking = false
-  /** The most that a fetch asked for, and how many fetches there were. */
-  asked = 0
+  /** What the first fetch asked for: as many as there are slots. */
+  slots: number | undefined
+  /** About the most that a fetch asked for, and how many fetches there were. */
+  private asked = 0
   fetches = 0
 
   constructor(options: SubscriptionOptions) {
@@ -85,7 +87,9 @@ export class Subscription {
   want(max: number): void {
     this.fetchedAt = this.options.clock.currentTimeMillisUnsafe()
     this.fetches++
-    if (max > this.asked) {
+    this.slots ??= max
+    // More takes one more consumer: not for a little more.
+    if (max >= 2 * this.asked) {
       this.asked = max
       this.session?.changed.wake()
     }
