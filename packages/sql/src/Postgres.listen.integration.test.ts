@@ -23,10 +23,13 @@ const millis = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return Effect.map(effect, () => performance.now() - began)
   })
 
-/** The session that listens, once it does and is idle: stopped in the middle of its work it could hold up all others. */
-const listening = ({ sql }: Database.Database["Service"]) =>
+/**
+ * The session that listens, once it does and is idle: stopped in the middle of its work it could hold up all others. Not
+ * `but`: the server's process of a session that was given up takes its time to end.
+ */
+const listening = ({ sql }: Database.Database["Service"], but: number) =>
   sql<{ pid: number }>`SELECT pid FROM pg_stat_activity
-    WHERE (query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify($1%') AND state = 'idle'`
+    WHERE (query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify($1%') AND state = 'idle' AND pid <> ${but}`
     .pipe(
       Effect.flatMap(([row]) => row === undefined ? Effect.fail("nobody listens") : Effect.succeed(row.pid)),
       Effect.eventually
@@ -42,11 +45,11 @@ await Services.describe([Lab.needs], "a waiting consumer of PostgreSQL", () => {
         // It looks once an hour: what comes sooner was heard.
         const consumer = yield* opened(server.port, "1 hour")
         const producer = yield* opened(server.port, "1 hour")
-        const arrives = (n: number) =>
+        const arrives = (n: number, but = 0) =>
           Effect.gen(function*() {
             const fetching = yield* Effect.forkChild(consumer.source.fetch({ max: 1, wait: Duration.hours(1) }))
             yield* Effect.repeat(Effect.yieldNow, { times: 10 })
-            const pid = yield* listening(admin)
+            const pid = yield* listening(admin, but)
             yield* producer.sink.dispatch([order(n)])
             const took = yield* millis(Fiber.join(fetching))
             return { pid, took }
@@ -59,8 +62,7 @@ await Services.describe([Lab.needs], "a waiting consumer of PostgreSQL", () => {
         process.kill(first.pid, "SIGCONT")
         assert.isAbove(deaf.took, 1000)
         assert.isBelow(deaf.took, 15_000)
-        const again = yield* arrives(3)
-        assert.notStrictEqual(again.pid, first.pid)
+        const again = yield* arrives(3, first.pid)
         assert.isBelow(again.took, 1000)
         process.stdout.write(
           `LISTEN silently gone: woken after ${Math.round(first.took)} ms, healed after ${Math.round(deaf.took)} ms, ` +
