@@ -27,7 +27,7 @@ const millis = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
  * The session that listens, once it does and is idle: stopped in the middle of its work it could hold up all others. Not
  * `but`: the server's process of a session that was given up takes its time to end.
  */
-const listening = ({ sql }: Database.Database["Service"], but: number) =>
+const listening = ({ sql }: Database.Database["Service"], but = 0) =>
   sql<{ pid: number }>`SELECT pid FROM pg_stat_activity
     WHERE (query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify($1%') AND state = 'idle' AND pid <> ${but}`
     .pipe(
