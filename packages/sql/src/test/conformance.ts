@@ -3,7 +3,7 @@ import { Connector, type Transaction } from "@ergon/core"
 import { Conformance, type Harness, type Law } from "@ergon/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, type Duration, Effect, Layer, Schema, type Scope } from "effect"
-import { Database, Sql } from "../index.ts"
+import { type Database, Sql } from "../index.ts"
 
 class Items extends Connector.Queue<Items>()("items", Schema.Unknown) {}
 class Dead extends Connector.DeadLetters<Dead>()("dead") {}
