@@ -72,8 +72,8 @@ export const timed = async (run: () => Promise<unknown>): Promise<number> => {
 }
 
 /** The numbers from 0, in batches, as they are published. */
-export function* batches(count: number, size = publishedAtOnce): Generator<ReadonlyArray<number>> {
-  for (let from = 0; from < count; from += size) {
-    yield Array.from({ length: Math.min(size, count - from) }, (_, n) => from + n)
+export function* batches(count: number): Generator<ReadonlyArray<number>> {
+  for (let from = 0; from < count; from += publishedAtOnce) {
+    yield Array.from({ length: Math.min(publishedAtOnce, count - from) }, (_, n) => from + n)
   }
 }
