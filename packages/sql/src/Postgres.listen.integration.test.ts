@@ -63,6 +63,7 @@ await Services.describe([Lab.needs], "a waiting consumer of PostgreSQL", () => {
         assert.isAbove(deaf.took, 1000)
         assert.isBelow(deaf.took, 15_000)
         const again = yield* arrives(3, first.pid)
+        assert.notStrictEqual(again.pid, first.pid)
         assert.isBelow(again.took, 1000)
         process.stdout.write(
           `LISTEN silently gone: woken after ${Math.round(first.took)} ms, healed after ${Math.round(deaf.took)} ms, ` +
